@@ -1,0 +1,1 @@
+"""What the drop-ins share: network namespaces, detached processes, state on disk."""
