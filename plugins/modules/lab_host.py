@@ -1,0 +1,227 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: lab_host
+short_description: Examine the lab host and what of the lab is already there
+description:
+  - Reads, in one call, whether the host can carry the lab (system, root, disk, subnets, packages, limits) and which parts of the lab answer already.
+  - Changes nothing. All problems are reported together.
+options:
+  directory:
+    description: Folder of the lab on this host.
+    type: path
+    required: true
+  environment:
+    description: Python environment on this host that the Kubernetes modules and the embedded engine run from.
+    type: path
+    required: true
+  packages:
+    description: Packages of the distribution that must be there.
+    type: list
+    elements: str
+    default: []
+  supported:
+    description: Supported systems; C(ID) of os-release and the lowest version.
+    type: dict
+    default: {}
+  disk_mb:
+    description: Free space in MB that the file system of O(directory) must have.
+    type: int
+    default: 0
+  limits:
+    description: Kernel limits (sysctl names) and the least value each must have.
+    type: dict
+    default: {}
+  subnets:
+    description: Subnets that the lab puts on this host.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      subnet:
+        description: The subnet in CIDR notation.
+        type: str
+        required: true
+      purpose:
+        description: Place in fabric.yml, for the message.
+        type: str
+        required: true
+      link:
+        description: The lab's own link that carries it.
+        type: str
+  routers:
+    description: C(address:port) of each router's SSH service.
+    type: dict
+    default: {}
+  kubeconfig:
+    description: Path of the lab's kubeconfig on this host.
+    type: path
+    required: true
+  connect_timeout:
+    description: Seconds to wait for an answer of a router or of the Kubernetes API.
+    type: float
+    default: 1.0
+attributes:
+  check_mode:
+    description: Reads only, in check mode as well.
+    support: full
+  diff_mode:
+    description: There is nothing to show, the module changes nothing.
+    support: none
+author:
+  - The leafspine.calico authors (@leafspine)
+"""
+
+EXAMPLES = r"""
+- name: Find out what exists
+  leafspine.calico.lab_host:
+    directory: /var/lib/leafspine/calico-bgp-rr
+    environment: /opt/leafspine/venv
+    kubeconfig: /var/lib/leafspine/calico-bgp-rr/kubeconfig
+    routers: {leaf0: "172.20.20.4:22"}
+  register: found
+"""
+
+RETURN = r"""
+problems:
+  description: What keeps this host from carrying the lab, each with what is allowed; empty when nothing does.
+  returned: always
+  type: list
+  elements: str
+state:
+  description: What was found.
+  returned: always
+  type: dict
+  contains:
+    routers: {description: Which routers accept SSH connections., type: dict}
+    cluster: {description: Whether the kubeconfig is there and its server accepts connections., type: bool}
+    environment: {description: What the environment was made from (the content of its stamp), null without one., type: str}
+    missing_packages: {description: Packages that are not installed., type: list}
+    limits: {description: Present value of every limit asked for., type: dict}
+    raise_limits: {description: The limits that are too low and the value wanted., type: dict}
+"""
+
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import socket
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.leafspine.calico.plugins.module_utils.files import read_text
+from ansible_collections.leafspine.calico.plugins.module_utils.host import limit_gaps, parse_os_release, subnet_problems, system_problem
+
+
+def answers(address: str, port: int, timeout: float) -> bool:
+    """Whether something accepts a TCP connection there."""
+    try:
+        socket.create_connection((address, port), timeout=timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def missing_packages(module: AnsibleModule, names: list[str]) -> list[str]:
+    """Those of ``names`` that dpkg does not list as installed."""
+    if not names:
+        return []
+    query = shutil.which("dpkg-query")
+    if query is None:
+        return names
+    _rc, out, _err = module.run_command([query, "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
+    installed = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in installed]
+
+
+def read_limit(name: str) -> int | None:
+    """Value of a numeric sysctl, or None where the kernel has none."""
+    text = read_text("/proc/sys/" + name.replace(".", "/"))
+    return int(text.split()[0]) if text and text.split()[0].isdigit() else None
+
+
+def kubernetes_endpoint(kubeconfig: str) -> tuple[str, int] | None:
+    """Address and port of the first server in a kubeconfig, without a YAML parser (which the host's Python may lack)."""
+    text = read_text(kubeconfig)
+    match = re.search(r"""["']?server["']?:\s*["']?(https?://[^\s"',}]+)""", text or "")
+    if match is None:
+        return None
+    url = urlsplit(match.group(1))
+    return (url.hostname or "", url.port or 443)
+
+
+def existing_parent(path: str) -> str:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def host_problems(module: AnsibleModule) -> list[str]:
+    """Everything about the host itself that is in the way."""
+    params = module.params
+    problems = []
+    if os.geteuid() != 0:
+        problems.append(f"user: runs as uid {os.geteuid()}, namespaces and bridges need root; use root or a user with sudo (become: true)")
+    if params["supported"]:
+        unsupported = system_problem(parse_os_release(read_text("/etc/os-release") or ""), params["supported"])
+        problems += [unsupported] if unsupported else []
+    free = shutil.disk_usage(existing_parent(params["directory"])).free // 1_000_000
+    if free < params["disk_mb"]:
+        problems.append(f"disk: {free} MB free for {params['directory']}, {params['disk_mb']} MB are needed; free some space or set another lab_dir")
+    if params["subnets"]:
+        ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if ip:
+            _rc, out, _err = module.run_command([ip, "-j", "-4", "route", "show"], check_rc=True)
+            problems += subnet_problems(params["subnets"], json.loads(out or "[]"))
+    return problems
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "environment": {"type": "path", "required": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "supported": {"type": "dict", "default": {}},
+            "disk_mb": {"type": "int", "default": 0},
+            "limits": {"type": "dict", "default": {}},
+            "subnets": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"subnet": {"type": "str", "required": True}, "purpose": {"type": "str", "required": True}, "link": {"type": "str"}},
+            },
+            "routers": {"type": "dict", "default": {}},
+            "kubeconfig": {"type": "path", "required": True},
+            "connect_timeout": {"type": "float", "default": 1.0},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    timeout = params["connect_timeout"]
+    endpoint = kubernetes_endpoint(params["kubeconfig"])
+    places = {name: (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1])) for name, place in params["routers"].items()}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
+        cluster = pool.submit(answers, *endpoint, timeout) if endpoint else None
+        routers = dict(zip(places, pool.map(lambda place: answers(*place, timeout), places.values()), strict=True))
+    limits = {name: read_limit(name) for name in params["limits"]}
+    module.exit_json(
+        changed=False,
+        problems=host_problems(module),
+        state={
+            "routers": routers,
+            "cluster": cluster.result() if cluster else False,
+            "environment": read_text(os.path.join(params["environment"], "leafspine.stamp")),
+            "missing_packages": missing_packages(module, params["packages"]),
+            "limits": limits,
+            "raise_limits": limit_gaps(params["limits"], limits),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
