@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 MAX_ASN = 4294967294
 RESERVED_ASNS = {
@@ -109,13 +112,13 @@ def with_length(address: IPv4Address, network: IPv4Network) -> str:
     return f"{address}/{network.prefixlen}"
 
 
-def overlaps(networks: Iterable[tuple[str, IPv4Network]]) -> list[tuple[tuple[str, IPv4Network], tuple[str, IPv4Network]]]:
+def overlaps(networks: Iterable[tuple[Name, IPv4Network]]) -> list[tuple[tuple[Name, IPv4Network], tuple[Name, IPv4Network]]]:
     """Pairs of named prefixes that overlap, each with the widest one around it: [(inner, outer), ...].
 
     Two prefixes overlap only when one holds the other, so one pass over them in address order is enough.
     """
     found = []
-    outer: tuple[str, IPv4Network] | None = None
+    outer: tuple[Name, IPv4Network] | None = None
     for item in sorted(networks, key=lambda entry: (entry[1].network_address, entry[1].prefixlen)):
         if outer is not None and item[1].network_address <= outer[1].broadcast_address:
             found.append((item, outer))

@@ -108,9 +108,8 @@ def check_overlaps(fabric: Fabric) -> Iterator[Problem]:
 
 
 def _overlapping(named: Iterable[tuple[Path, IPv4Network | None]]) -> Iterator[Problem]:
-    paths = {show_path(path): (path, network) for path, network in named if network is not None}
-    for (place, network), (other_place, other) in overlaps((place, network) for place, (_path, network) in paths.items() if network):
-        yield Problem(paths[place][0], f"{network} overlaps {other_place} {other}; allowed: a prefix of its own")
+    for (path, network), (other_path, other) in overlaps((path, network) for path, network in named if network is not None):
+        yield Problem(path, f"{network} overlaps {show_path(other_path)} {other}; allowed: a prefix of its own")
 
 
 def check_servers(fabric: Fabric) -> Iterator[Problem]:
