@@ -1,0 +1,97 @@
+"""One BIRD process in a node's namespace: start or adopt it, hand it a new configuration, end it.
+
+Ending is abrupt on purpose (SIGKILL, no BGP notification): with graceful restart negotiated the neighbours keep the node's routes for
+their restart time, and `persist` keeps the kernel's. That is what happens when a calico-node pod restarts. BIRD outlives the process
+that started it; a new one adopts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from leafspine_embedded.common import process, state
+
+from . import birdctl
+
+BIRD = "/usr/sbin/bird"
+
+
+class Bird:
+    """The BIRD of one node. directory: the node's own; namespace: the network namespace it runs in."""
+
+    def __init__(self, directory: Path, namespace: str) -> None:
+        self.directory = directory
+        self.namespace = namespace
+        self.configuration = directory / "bird.conf"
+        self.socket = birdctl.control_socket(directory)
+
+    def alive(self) -> bool:
+        return process.alive(self.directory, "bird")
+
+    def read(self) -> str | None:
+        """The configuration it was last given, None before the first."""
+        try:
+            return self.configuration.read_text()
+        except FileNotFoundError:
+            return None
+
+    async def apply(self, text: str) -> str:
+        """Make BIRD run with this configuration; returns what was done: started, configured or nothing.
+
+        Raises BirdError when BIRD refuses the text (it goes on with what it had) or does not come up.
+        """
+        before = self.read()
+        if self.alive():
+            if before == text:
+                return "nothing"
+            return await self._configure(text, before)
+        await self._start(text, restarted=before is not None)
+        return "started"
+
+    async def _configure(self, text: str, before: str | None) -> str:
+        state.write_atomic(self.configuration, text)
+        try:
+            await birdctl.ask_async(self.socket, "configure")
+        except birdctl.BirdError:
+            if before is not None:
+                state.write_atomic(self.configuration, before)
+            raise
+        return "configured"
+
+    async def _start(self, text: str, *, restarted: bool) -> None:
+        state.ensure_dir(self.directory)
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        self.socket.unlink(missing_ok=True)
+        state.write_atomic(self.configuration, text)
+        # -R only when an earlier BIRD left routes behind: it waits for the neighbours before it touches the kernel's table.
+        argv = [BIRD, "-f", *(["-R"] if restarted else []), "-c", str(self.configuration), "-s", str(self.socket)]
+        process.spawn(argv, name="bird", run_dir=self.directory, netns=self.namespace)
+        deadline = asyncio.get_running_loop().time() + 5.0
+        pause = 0.005
+        while True:
+            try:
+                await birdctl.ask_async(self.socket, "show status", timeout=1.0)
+                return
+            except birdctl.BirdError as error:
+                if not self.alive() or asyncio.get_running_loop().time() > deadline:
+                    raise birdctl.BirdError(f"BIRD did not come up: {self._last_words() or error}") from None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+
+    def _last_words(self) -> str:
+        try:
+            lines = (self.directory / "bird.log").read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def kill(self) -> None:
+        """End it without telling the neighbours; they keep its routes for their restart time."""
+        number = process.pid(self.directory, "bird")
+        if number is not None:
+            os.kill(number, signal.SIGKILL)
+        process.stop(self.directory, "bird", timeout=1.0)
+        self.socket.unlink(missing_ok=True)
