@@ -80,6 +80,10 @@ def router_shell(intent: dict[str, Any], router: dict[str, Any], command: list[s
 
 
 def answers(address: str, port: int) -> bool:
+    """Whether a router of this host's lab accepts connections; an address behind a gateway is a stranger's and is not asked."""
+    route = subprocess.run(["ip", "-j", "route", "get", address], capture_output=True, text=True, check=False)
+    if route.returncode != 0 or any("gateway" in entry for entry in json.loads(route.stdout)):
+        return False
     try:
         socket.create_connection((address, port), timeout=1).close()
     except OSError:
@@ -163,8 +167,7 @@ def main() -> int:
         return 0 if all(router["up"] for router in found["routers"]) else 1
     if arguments.command == "shell":
         return open_shell(intent, arguments.device, arguments.words)
-    argv = with_environment(intent, [arguments.command, *unknown, *arguments.words])
-    os.execvp(argv[0], argv)
+    return subprocess.call(with_environment(intent, [arguments.command, *unknown, *arguments.words]))
 
 
 if __name__ == "__main__":

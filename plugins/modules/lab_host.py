@@ -60,6 +60,12 @@ options:
     description: Path of the lab's kubeconfig on this host.
     type: path
     required: true
+  on_link:
+    description:
+      - Whether routers and the Kubernetes API are on links of this host, as in a lab. What a gateway would have to reach then does not exist yet;
+        it is not asked, so that nothing is sent to a stranger who happens to have the address.
+    type: bool
+    default: true
   connect_timeout:
     description: Seconds to wait for an answer of a router or of the Kubernetes API.
     type: float
@@ -110,6 +116,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,8 +124,17 @@ from ansible_collections.leafspine.calico.plugins.module_utils.files import read
 from ansible_collections.leafspine.calico.plugins.module_utils.host import limit_gaps, parse_os_release, subnet_problems, system_problem
 
 
-def answers(address: str, port: int, timeout: float) -> bool:
+def is_on_link(address: str) -> bool:
+    """Whether the kernel reaches the address without a gateway."""
+    done = subprocess.run(["ip", "-j", "route", "get", address], capture_output=True, text=True, check=False)
+    return done.returncode == 0 and all("gateway" not in route for route in json.loads(done.stdout))
+
+
+def answers(module: AnsibleModule, address: str, port: int) -> bool:
     """Whether something accepts a TCP connection there."""
+    timeout = module.params["connect_timeout"]
+    if module.params["on_link"] and not is_on_link(address):
+        return False
     try:
         socket.create_connection((address, port), timeout=timeout).close()
     except OSError:
@@ -197,17 +213,17 @@ def main() -> None:
             },
             "routers": {"type": "dict", "default": {}},
             "kubeconfig": {"type": "path", "required": True},
+            "on_link": {"type": "bool", "default": True},
             "connect_timeout": {"type": "float", "default": 1.0},
         },
         supports_check_mode=True,
     )
     params = module.params
-    timeout = params["connect_timeout"]
     endpoint = kubernetes_endpoint(params["kubeconfig"])
     places = {name: (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1])) for name, place in params["routers"].items()}
     with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
-        cluster = pool.submit(answers, *endpoint, timeout) if endpoint else None
-        routers = dict(zip(places, pool.map(lambda place: answers(*place, timeout), places.values()), strict=True))
+        cluster = pool.submit(answers, module, *endpoint) if endpoint else None
+        routers = dict(zip(places, pool.map(lambda place: answers(module, *place), places.values()), strict=True))
     limits = {name: read_limit(name) for name in params["limits"]}
     module.exit_json(
         changed=False,
