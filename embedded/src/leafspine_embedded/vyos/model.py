@@ -1,0 +1,68 @@
+"""What a session needs of its router, and the errors that pass between them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from leafspine_embedded.vyos.tree import Tree
+
+
+class CommitError(Exception):
+    """A commit that was refused. `section` is the configuration path printed in [[...]], `text` the reason."""
+
+    def __init__(self, section: str, text: str) -> None:
+        super().__init__(text)
+        self.section = section
+        self.text = text
+
+
+class CommitLocked(Exception):
+    """Another commit is in progress."""
+
+
+class OpUnsupported(Exception):
+    """An operational command VyOS has and this engine does not run; the message names what."""
+
+
+@dataclass(slots=True)
+class Revision:
+    """One commit. `when` is `YYYY-MM-DD HH:MM:SS`."""
+
+    when: str
+    user: str
+    via: str
+    comment: str | None
+    tree: Tree
+
+
+class Router(Protocol):
+    """One router as its sessions see it.
+
+    `commit` makes `new` the running configuration or raises CommitError (nothing changed then) or
+    CommitLocked; it returns warnings without the `WARNING: ` prefix. The session has already run
+    `verify.verify`. `op` runs an operational command given in full words and returns its output, whole
+    or in pieces; `["vtysh", "show ...", ...]` stands for `vtysh -c`. It may raise OpUnsupported.
+    `start_confirm_timer` rolls back to `back_to` unless `confirm` (True when a timer ran) comes in time.
+    """
+
+    running: Tree
+    saved: Tree
+    hostname: str
+    revisions: Sequence[Revision]  # newest first
+
+    @property
+    def interfaces(self) -> set[str]: ...  # names of the Ethernet interfaces the router has
+
+    async def commit(self, new: Tree, comment: str | None, user: str = "vyos") -> list[str]: ...
+
+    async def save(self) -> None: ...
+
+    def op(self, words: list[str]) -> Awaitable[str] | AsyncIterator[str]: ...
+
+    def read_file(self, name: str) -> str: ...  # raises FileNotFoundError
+
+    def start_confirm_timer(self, minutes: int, back_to: Tree) -> None: ...
+
+    def confirm(self) -> bool: ...

@@ -1,0 +1,135 @@
+"""From a configuration tree to what the box needs: FRR configuration, NAT rules, kernel settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leafspine_embedded.vyos.plan import InterfacePlan, KernelPlan, kernel_plan
+from leafspine_embedded.vyos.render_bgp import bgp
+from leafspine_embedded.vyos.render_nat import nft_ruleset
+from leafspine_embedded.vyos.render_policy import policy
+from leafspine_embedded.vyos.section import Section
+from leafspine_embedded.vyos.tree import Tree
+
+__all__ = ["InterfacePlan", "KernelPlan", "frr_config", "frr_sections", "hostname", "kernel_plan", "needs_bfdd", "nft_ruleset"]
+
+
+def hostname(tree: Tree) -> str:
+    return tree.value("system", "host-name") or "vyos"
+
+
+def frr_sections(tree: Tree) -> str:
+    """The FRR configuration without its head: what `show running-config` has between hostname and end.
+
+    The order is FRR's own. "" when nothing is configured.
+    """
+    groups = [list(_zebra(tree)), static(tree), bgp(tree), policy(tree), bfd(tree)]
+    return "\n!\n".join("\n".join(group) for group in groups if group)
+
+
+def frr_config(tree: Tree) -> str:
+    """A whole frr.conf."""
+    head = f"frr defaults traditional\nhostname {hostname(tree)}\nservice integrated-vtysh-config\n!\n"
+    body = frr_sections(tree)
+    return f"{head}{body}\n!\nend\n" if body else f"{head}end\n"
+
+
+def needs_bfdd(tree: Tree) -> bool:
+    """True when any neighbour, static route or BFD peer uses BFD."""
+    if tree.get(["protocols", "bfd", "peer"]) is not None:
+        return True
+    for kind in ("neighbor", "peer-group"):
+        names = tree.keys("protocols", "bgp", kind)
+        if any(tree.get(["protocols", "bgp", kind, name, "bfd"]) is not None for name in names):
+            return True
+    return any(" bfd" in line for line in static(tree))
+
+
+def _zebra(tree: Tree) -> Iterator[str]:
+    """Filters towards the kernel and next hop tracking."""
+    for family, word in (("ip", "ip"), ("ipv6", "ipv6")):
+        conf = Section(tree, "system", family)
+        yield from conf.flag("nht no-resolve-via-default", f"no {word} nht resolve-via-default")
+        for protocol in conf.keys("protocol"):
+            name = {"ospfv3": "ospf6"}.get(protocol, protocol)
+            yield from conf.at("protocol", protocol).one("route-map", f"{word} protocol {name} route-map {{}}")
+    yield from Section(tree, "protocols", "static").one("route-map", "ip protocol static route-map {}")
+
+
+def static(tree: Tree) -> list[str]:
+    """`ip route` and `ipv6 route` lines."""
+    conf = Section(tree, "protocols", "static")
+    lines = list(_routes(conf, ""))
+    for number in conf.keys("table"):
+        lines += _routes(conf.at("table", number), f" table {number}")
+    return lines
+
+
+def _routes(conf: Section, table: str) -> Iterator[str]:
+    for kind, word in (("route", "ip route"), ("route6", "ipv6 route")):
+        for prefix in conf.keys(kind):
+            route = conf.at(kind, prefix)
+            for fate in ("blackhole", "reject"):
+                if route.has(fate):
+                    tag, distance = route.value(f"{fate} tag"), route.value(f"{fate} distance")
+                    yield f"{word} {prefix} {fate}" + (f" tag {tag}" if tag else "") + (f" {distance}" if distance else "") + table
+            for name in route.keys("interface"):
+                hop = route.at("interface", name)
+                if not hop.has("disable"):
+                    yield " ".join([word, prefix, name, *_option(hop, "distance")]) + table
+            for address in route.keys("next-hop"):
+                hop = route.at("next-hop", address)
+                if not hop.has("disable"):
+                    yield " ".join([word, prefix, address, *_option(hop, "interface"), *_option(hop, "distance")]) + table + _hop_bfd(hop)
+
+
+def _option(hop: Section, name: str) -> list[str]:
+    value = hop.value(name)
+    return [value] if value else []
+
+
+def _hop_bfd(hop: Section) -> str:
+    if not hop.has("bfd"):
+        return ""
+    words = " bfd"
+    sources = hop.keys("bfd", "multi-hop", "source")
+    if sources:
+        words += f" multi-hop source {sources[0]}"
+        profile = hop.at("bfd", "multi-hop", "source", sources[0]).value("profile")
+    else:
+        profile = hop.value("bfd profile")
+    return words + (f" profile {profile}" if profile else "")
+
+
+def bfd(tree: Tree) -> list[str]:
+    """The `bfd` block; settings at FRR's default are left out, as FRR does."""
+    conf = Section(tree, "protocols", "bfd")
+    inner: list[str] = []
+    for name in conf.keys("profile"):
+        inner += [f" profile {name}", *_session(conf.at("profile", name)), " exit", " !"]
+    for name in conf.keys("peer"):
+        peer = conf.at("peer", name)
+        words = [f" peer {name}", *(["multihop"] if peer.has("multihop") else [])]
+        words += ["local-address", peer.value("source address") or ""] if peer.value("source address") else []
+        words += ["interface", peer.value("source interface") or ""] if peer.value("source interface") else []
+        inner += [" ".join(words), *peer.one("profile", "  profile {}"), *_session(peer), " exit", " !"]
+    return ["bfd", *inner, "exit"] if inner else []
+
+
+def _session(conf: Section) -> Iterator[str]:
+    for name, word, default in (
+        ("multiplier", "detect-multiplier", "3"),
+        ("receive", "receive-interval", "300"),
+        ("transmit", "transmit-interval", "300"),
+    ):
+        value = conf.value(f"interval {name}")
+        if value is not None and value != default:
+            yield f"  {word} {value}"
+    echo = conf.value("interval echo-interval")
+    if echo is not None and echo != "50":
+        yield f"  echo transmit-interval {echo}"
+        yield f"  echo receive-interval {echo}"
+    yield from conf.flag("echo-mode", "  echo-mode")
+    yield from conf.one("minimum-ttl", "  minimum-ttl {}")
+    yield from conf.flag("passive", "  passive-mode")
+    yield from conf.flag("shutdown", "  shutdown")
