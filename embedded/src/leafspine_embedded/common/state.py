@@ -64,15 +64,21 @@ def list_clusters() -> list[str]:
 
 def ensure_dir(directory: Path, mode: int = 0o711) -> Path:
     """Make a state directory; every directory from the run root down that is new gets `mode` (default: may be passed, not listed)."""
-    missing = []
-    current = directory
-    while not current.exists():
-        missing.append(current)
-        current = current.parent
-    for new in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            new.mkdir()
-            new.chmod(mode)
+    for attempt in range(5):
+        missing = []
+        current = directory
+        while not current.exists():
+            missing.append(current)
+            current = current.parent
+        try:
+            for new in reversed(missing):
+                with contextlib.suppress(FileExistsError):
+                    new.mkdir()
+                    new.chmod(mode)
+            return directory
+        except FileNotFoundError:  # somebody removed an empty parent in between
+            if attempt == 4:
+                raise
     return directory
 
 
@@ -88,6 +94,19 @@ def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def remove_empty(directory: Path) -> None:
+    """Remove a state directory's parents up to the run root as far as they are empty: after the last lab nothing is left."""
+    root = run_root()
+    while directory.is_relative_to(root):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        directory = directory.parent
 
 
 @contextlib.contextmanager
