@@ -15,10 +15,17 @@ def read_text(path: str) -> str | None:
         return None
 
 
+def make_private(folder: str) -> None:
+    """Make a folder and those above it that are missing, all of mode 0700 (``os.makedirs`` gives its mode to the last one only)."""
+    if not os.path.isdir(folder):
+        make_private(os.path.dirname(folder))
+        os.mkdir(folder, mode=0o700)
+
+
 def write_atomic(path: str, text: str, mode: int = 0o600) -> None:
     """Replace the file in one step, so that a reader or a crash never meets half of it."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_private(folder)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -89,8 +89,11 @@ def fabric_findings(router: dict[str, Any], fabric: dict[str, Any], outputs: lis
         return [_finding(router["name"], "answer", "JSON", f"{' '.join(outputs)[:120]!r} ({error})", 'vtysh -c "show bgp summary json"')]
     kernel = kernel_next_hops(routes)
     findings = session_findings(router, summary, nodes) + route_findings(router["name"], expected_rack_routes(router, fabric), kernel)
-    if "default" in kernel and fabric["management"]["gateway"] not in kernel["default"]:
-        findings.append(_finding(router["name"], "default route", "none through the fabric", " ".join(kernel["default"]), "ip route show default"))
+    management = {fabric["management"]["gateway"]}
+    default = kernel.get("default", management)
+    if default != management:
+        shown = " ".join(sorted(default)) or "no gateway"
+        findings.append(_finding(router["name"], "default route", "none through the fabric", shown, "ip route show default"))
     return findings
 
 

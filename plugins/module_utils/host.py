@@ -38,7 +38,7 @@ def subnet_problems(subnets: list[dict[str, Any]], routes: list[dict[str, Any]])
     for entry in subnets:
         wanted = ipaddress.ip_network(entry["subnet"])
         for route in routes:
-            if route.get("dst") in (None, "default") or route.get("dev") == entry.get("link"):
+            if route.get("dst") in (None, "default") or (entry.get("link") and route.get("dev") == entry["link"]):
                 continue
             try:
                 used = ipaddress.ip_network(route["dst"])
