@@ -161,6 +161,8 @@ class InventoryModule(BaseInventoryPlugin):
     """Adapter between Ansible's inventory and the intent, which module_utils.intent computes."""
 
     NAME = "leafspine.calico.fabric"
+    # Every text of an intent is a checked name or address, or was put together from them: none can hold a template.
+    trusted_by_default = True
 
     def verify_file(self, path: str) -> bool:
         """Whether the file is a fabric file, by its name."""
@@ -169,14 +171,17 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Fill the inventory from a fabric file; AnsibleParserError lists every problem of the file."""
         super().parse(inventory, loader, path, cache)
-        try:
-            text = str(loader.get_text_file_contents(path)) if hasattr(loader, "get_text_file_contents") else loader._get_file_contents(path)[0].decode()
-        except (UnicodeError, OSError) as error:
-            raise AnsibleParserError(f"{path} cannot be read: {error}") from error
-        intent, problems = load(text)
+        intent, problems = load(content(loader, path))
         if intent is None:
             raise AnsibleParserError(refusal(path, [str(problem) for problem in problems]))
         populate(inventory, intent)
+
+
+def content(loader: Any, path: str) -> str:
+    """The text of a file, decrypted if it is a vault; bytes that are no UTF-8 become surrogates, which ``load`` refuses."""
+    if hasattr(loader, "get_text_file_contents"):  # ansible-core 2.19 and later
+        return str(loader.get_text_file_contents(path))
+    return str(loader._get_file_contents(path)[0].decode(errors="surrogateescape"))
 
 
 def refusal(path: str, problems: list[str]) -> str:

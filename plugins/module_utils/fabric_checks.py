@@ -229,7 +229,8 @@ def check_room(fabric: Fabric) -> Iterator[Problem]:
         if fabric.pool_blocks < 1:
             yield Problem(("link_pool",), f"{pool} is smaller than the block of {BLOCK_LINKS} links that a leaf takes; allowed: /8 - /{block}")
         elif missing := sorted({link.leaf.name for link in drawn if (link.leaf.name, link.spine.name) not in fabric.link_networks}):
-            text = f"{pool} has room for the links of {fabric.pool_blocks} leaves, none for {', '.join(missing)}; allowed: a larger prefix"
+            blocks = "one block" if fabric.pool_blocks == 1 else f"{fabric.pool_blocks} blocks"
+            text = f"{pool} has {blocks} of {BLOCK_LINKS} links, one a leaf, none is left for {', '.join(missing)}; allowed: a larger prefix"
             yield Problem(("link_pool",), text)
         elif pool.prefixlen < 8:
             yield Problem(("link_pool",), f"{pool} is too large; allowed: /8 - /{block}")

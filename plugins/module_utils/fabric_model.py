@@ -68,6 +68,7 @@ class Rack:
     asn: int | None
     subnet: IPv4Network | None
     uplinks: dict[str, dict[str, Any]]
+    complete: bool  # whether all its servers are known
     leaves: list[Router] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
 
@@ -240,7 +241,7 @@ def kind_name(name: str) -> tuple[str, int] | None:
 
 
 def _rack(name: str, value: dict[str, Any]) -> Rack:
-    rack = Rack(name, ("racks", name), value.get("asn"), _network(value.get("subnet")), value.get("uplinks", {}))
+    rack = Rack(name, ("racks", name), value.get("asn"), _network(value.get("subnet")), value.get("uplinks", {}), "servers" in value)
     for number, entry in enumerate(value.get("leaves", [])):
         leaf: dict[str, Any] = {"name": entry} if isinstance(entry, str) else entry
         if "name" in leaf:

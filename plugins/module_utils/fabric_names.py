@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ansible_collections.leafspine.calico.plugins.module_utils.fabric_model import LEAF_BRIDGE_PORT, Fabric, Server, kind_name
-from ansible_collections.leafspine.calico.plugins.module_utils.fabric_shape import MAX_INTERFACE, Path, Problem, show_path
+from ansible_collections.leafspine.calico.plugins.module_utils.fabric_shape import MAX_INTERFACE, Path, Problem, is_label, show_path
 
 # Names that Ansible gives a meaning of its own.
 GROUPS = ("lab_hosts", "routers", "spines", "leaves", "servers")
@@ -26,19 +26,20 @@ def group_name(rack: str) -> str:
 
 def check_names(fabric: Fabric) -> Iterator[Problem]:
     """Every problem of a fabric's names."""
-    yield from _hosts(fabric)
-    yield from _containers(fabric)
+    hosts = list(_hosts(fabric))
+    yield from hosts
+    yield from _containers(fabric, {problem.path for problem in hosts})
     yield from _interfaces(fabric)
     if fabric.cluster["naming"] == "kind":
         yield from _kind_names(fabric)
     yield from _control_planes(fabric)
 
 
-def _unique(named: list[tuple[str, Path, str]]) -> Iterator[Problem]:
-    """Problems of names (name, where, what it names) that appear twice."""
+def _unique(named: list[tuple[str, Path, str]], reported: Collection[Path] = ()) -> Iterator[Problem]:
+    """Problems of names (name, where, what it names) that appear twice, but of places that were not reported yet."""
     seen: dict[str, Path] = {}
     for name, path, what in named:
-        if name in seen:
+        if name in seen and path not in reported:
             yield Problem(path, f"{what} {name} has the same name as {show_path(seen[name])}; allowed: a name of its own")
         seen.setdefault(name, path)
 
@@ -56,17 +57,17 @@ def _hosts(fabric: Fabric) -> Iterator[Problem]:
             yield Problem(path, f"{what} {name} has a name that Ansible or this inventory uses itself; allowed: any but {', '.join(sorted(RESERVED_HOSTS))}")
 
 
-def _containers(fabric: Fabric) -> Iterator[Problem]:
+def _containers(fabric: Fabric, reported: Collection[Path]) -> Iterator[Problem]:
     """Routers' containers, nodes and the servers of a containerlab topology share one name space."""
     if fabric.lab_name:
         containers: list[tuple[str, Path, str]] = [(fabric.container(router), router.path, "container") for router in fabric.routers]
         containers += [(fabric.node_name(server), server.path, "node") for server in fabric.servers]
         if "name" not in fabric.cluster or fabric.cluster["naming"] == "kind":
             containers += [(f"clab-{fabric.lab_name}-{fabric.clab_node(server)}", server.path, "container") for server in _apart(fabric)]
-        yield from _unique(containers)
+        yield from _unique(containers, reported)
     topology: list[tuple[str, Path, str]] = [(router.name, router.path, "router") for router in fabric.routers]
     topology += [(fabric.bridge(leaf), leaf.path, "bridge") for leaf in fabric.leaves]
-    yield from _unique(topology)
+    yield from _unique(topology, reported)
     for server in fabric.servers:
         node = fabric.node_name(server)
         if len(node) > MAX_NODE_NAME:
@@ -105,11 +106,15 @@ def _kind_names(fabric: Fabric) -> Iterator[Problem]:
     numbers: dict[str, dict[int, Server]] = {"control-plane": {}, "worker": {}}
     for server in fabric.servers:
         known = kind_name(server.name)
+        if known is None and not is_label(server.name):
+            continue  # already refused
         if known is None:
             text = f"{server.name} is no name that kind gives a node; allowed: control-plane, control-plane2, ..., worker, worker2, ... or naming: verbatim"
             yield Problem(server.path, text)
         else:
             numbers[known[0]].setdefault(known[1], server)
+    if not all(rack.complete for rack in fabric.racks):
+        return  # the names that seem to be missing may be there
     for role, servers in numbers.items():
         for expected, number in enumerate(sorted(servers), start=1):
             if number != expected:

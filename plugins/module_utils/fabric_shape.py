@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ansible_collections.leafspine.calico.plugins.module_utils import addressing
@@ -28,8 +29,8 @@ except ImportError:
 
 Path = tuple[str | int, ...]
 
-MAX_TEXT = 1_000_000
-MAX_VALUES = 100_000
+MAX_TEXT = 300_000
+MAX_VALUES = 30_000
 MAX_DEPTH = 20
 MAX_INTERFACE = 15
 LABEL_ALLOWED = "2 - 63 lower-case letters, digits and '-', the first and last no '-'"
@@ -72,24 +73,31 @@ def read(text: str) -> tuple[Any, list[Problem]]:
         return None, [Problem((), "the Python package PyYAML is missing on the controller; needed: pip install PyYAML")]
     if len(text) > MAX_TEXT:
         return None, [Problem((), f"{len(text)} characters are more than a fabric file can have; allowed: {MAX_TEXT}")]
+    if re.search("[\ud800-\udfff]", text):
+        return None, [Problem((), "the text is not UTF-8; allowed: UTF-8")]
     problems: list[Problem] = []
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         if node is None:
             return None, [Problem((), "the file is empty; allowed: a fabric, see ansible-doc -t inventory leafspine.calico.fabric")]
-        problems += _too_large(node)
-        if problems:
-            return None, problems
+        if too_large := _too_large(node):
+            return None, [Problem((), too_large)]
         problems += _bad_keys(node, ())
-        if any("appears again" not in problem.text for problem in problems):
-            return None, problems
-        return yaml.safe_load(text), problems
+        return _text_keys(loader.construct_document(node)), problems
     except yaml.YAMLError as error:
-        return None, [Problem((), f"not YAML: {_yaml_reason(error)}")]
+        return None, [*problems, Problem((), f"not YAML: {_yaml_reason(error)}")]
     except (ValueError, OverflowError, TypeError) as error:  # a date that does not exist, an integer of 5000 digits
         return None, [*problems, Problem((), f"a value cannot be read: {str(error)[:120]}")]
     except RecursionError:
         return None, [Problem((), f"values are nested too deep; allowed: {MAX_DEPTH} levels")]
+
+
+def _text_keys(value: Any) -> Any:
+    """A copy of a value without the keys that are no text (they were refused, and nothing else can handle them)."""
+    if isinstance(value, dict):
+        return {key: _text_keys(part) for key, part in value.items() if isinstance(key, str)}
+    return [_text_keys(part) for part in value] if isinstance(value, list) else value
 
 
 def _yaml_reason(error: Any) -> str:
@@ -101,22 +109,22 @@ def _yaml_reason(error: Any) -> str:
     return f"{f'{context}: ' if context else ''}{reason}{where}"
 
 
-def _too_large(root: Any) -> list[Problem]:
-    """Refuse what aliases blow up, and values that hold themselves, before anything walks over the document."""
+def _too_large(root: Any) -> str:
+    """Why a document is refused that aliases blow up or that holds itself, before anything walks over it; '' if it is fine."""
     count = 0
     stack = [(root, 1)]
     while stack:
         node, depth = stack.pop()
         count += 1
         if depth > MAX_DEPTH:
-            return [Problem((), f"values are nested too deep (line {node.start_mark.line + 1}); allowed: {MAX_DEPTH} levels")]
+            return f"values are nested too deep (line {node.start_mark.line + 1}); allowed: {MAX_DEPTH} levels"
         if count > MAX_VALUES:
-            return [Problem((), f"the file holds too many values, counting aliases; allowed: {MAX_VALUES}")]
+            return f"the file holds too many values, counting aliases; allowed: {MAX_VALUES}"
         if isinstance(node, yaml.MappingNode):
             stack.extend((part, depth + 1) for pair in node.value for part in pair)
         elif isinstance(node, yaml.SequenceNode):
             stack.extend((part, depth + 1) for part in node.value)
-    return []
+    return ""
 
 
 def _bad_keys(node: Any, path: Path) -> Iterator[Problem]:
@@ -144,8 +152,13 @@ def _bad_keys(node: Any, path: Path) -> Iterator[Problem]:
 # --- single values -------------------------------------------------------------------------------------------------------
 
 
+def is_label(value: str) -> bool:
+    """Whether a name is one for a host, a container and a Kubernetes node: an RFC 1123 label; VyOS wants two characters."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]", value) is not None
+
+
 def _label(value: str) -> None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]", value):
+    if not is_label(value):
         raise ValueError(f"{addressing.shown(value)} is not a name; allowed: {LABEL_ALLOWED}")
 
 
@@ -185,6 +198,17 @@ FORMATS: dict[str, tuple[type, Callable[[Any], object]]] = {
     "link": (object, _link),
 }
 
+# What a value of the wrong type should have been: by the schema's format, else by its types.
+_KINDS = {
+    "label": "a name",
+    "lab-name": "a name",
+    "cluster-name": "a name",
+    "bridge-prefix": "a name",
+    "prefix": "a prefix such as 10.1.5.0/24",
+    "address": "an address such as 10.1.5.10",
+    "asn": "a whole number",
+    "link": "a prefix such as 10.1.10.0/24, null or false",
+}
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -199,6 +223,7 @@ def _is_integer(_checker: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+@cache
 def _validator() -> Any:
     """A validator of the schema: whole numbers strict (no 1500.0, no true), our formats, our names of types."""
     base = jsonschema.Draft202012Validator
@@ -227,13 +252,26 @@ def check_shape(document: Any) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [Problem((), "the Python package jsonschema is missing on the controller; needed: pip install jsonschema")]
     if not isinstance(document, dict):
         return {}, [Problem((), f"found {_found(document)}; allowed: a mapping with {', '.join(SCHEMA['required'])}")]
-    problems: list[Problem] = []
-    wrong: list[Path] = []
-    for error in _validator().iter_errors(document):
+    problems = [Problem(path, "a number far beyond any that a fabric has; allowed: whole numbers of at most 10 digits") for path in _huge(document, ())]
+    wrong: set[Path] = {problem.path for problem in problems}
+    errors = list(_validator().iter_errors(_without(document, wrong, ())))
+    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
+    for error in errors:
+        if error.validator != "type" and tuple(error.absolute_path) in mistyped:
+            continue  # what a value of the wrong type lacks besides
         found, pruned = _translate(error)
         problems += found
-        wrong += pruned
-    return _without(document, set(wrong), ()), problems
+        wrong |= set(pruned)
+    return _without(document, wrong, ()), problems
+
+
+def _huge(value: Any, path: Path) -> Iterator[Path]:
+    """Places of whole numbers so large that Python refuses to print them; a hexadecimal number in YAML has no limit."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from _huge(part, (*path, key))
 
 
 def _found(value: object) -> str:
@@ -255,7 +293,7 @@ def _translate(error: Any) -> tuple[list[Problem], list[Path]]:
     if error.validator == "required":
         properties = error.schema["properties"]
         missing = next(key for key in error.validator_value if key not in value and f"'{key}'" in error.message)
-        return [Problem((*path, missing), f"missing; needed: {properties[missing].get('description', missing)}")], []
+        return [Problem((*path, missing), f"missing; needed: {_purpose(properties[missing])}")], []
     if "propertyNames" in error.absolute_schema_path:
         return [Problem((*path, value), str(error.cause))], []
     return [Problem(path, _explain(error, value))], [path]
@@ -266,13 +304,11 @@ def _explain(error: Any, value: Any) -> str:
     if error.validator == "format":
         return str(error.cause)
     if error.validator == "type":
-        kinds = error.validator_value
-        allowed = [kinds] if isinstance(kinds, str) else kinds
-        return f"found {_found(value)}; allowed: {' or '.join(_TYPES[kind] for kind in allowed)}"
+        return f"found {_found(value)}; allowed: {_wanted(error.schema)}"
     if error.validator in ("minimum", "maximum"):
         return f"{addressing.shown(value)} is out of range; allowed: {error.schema['minimum']} - {error.schema['maximum']}"
     if error.validator == "enum":
-        return f"{addressing.shown(value)} is not known; allowed: {', '.join(str(one) for one in error.validator_value)}"
+        return f"{addressing.shown(value)} cannot be used; allowed: {', '.join(str(one) for one in error.validator_value)}"
     if error.validator == "const":
         return f"{addressing.shown(value)} is another plugin; allowed: {error.validator_value}"
     if error.validator in ("minProperties", "minItems"):
@@ -284,17 +320,31 @@ def _explain(error: Any, value: Any) -> str:
     return str(error.message)[:200]
 
 
+def _wanted(schema: dict[str, Any]) -> str:
+    """What kind of value a schema wants."""
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kind = _KINDS.get(schema.get("format", ""))
+    names = [kind, *(["a mapping"] if "object" in kinds else [])] if kind else [_TYPES[kind] for kind in kinds]
+    return " or ".join(names)
+
+
+def _purpose(schema: dict[str, Any]) -> str:
+    """A property's description, to stand inside a sentence."""
+    text = str(schema["description"]).rstrip(".")
+    return text[0].lower() + text[1:]
+
+
 def _near(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _without(value: Any, wrong: set[Path], path: Path) -> Any:
-    """A copy of a value without the parts at the given paths; of a wrong spine or rack the name is kept."""
+    """A copy of a value without the parts at the given paths; of a spine, rack or server the name is kept."""
     if path in wrong:
-        return {}
+        return {} if len(path) == 2 else None
     if isinstance(value, dict):
-        named = path in (("spines",), ("racks",))
+        named = path in (("spines",), ("racks",)) or (len(path) == 3 and path[0] == "racks" and path[2] == "servers")
         return {key: _without(part, wrong, (*path, key)) for key, part in value.items() if named or (*path, key) not in wrong}
     if isinstance(value, list):
         return [_without(part, wrong, (*path, number)) for number, part in enumerate(value) if (*path, number) not in wrong]
