@@ -1,0 +1,1 @@
+"""What a container image name means here: a local program instead of layers."""
