@@ -6,7 +6,7 @@ import re
 
 from leafspine_embedded.vyos.tree import Node, TreeError
 
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([^\s{}]+)')
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([^\s{}"\'][^\s{}]*)')
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 

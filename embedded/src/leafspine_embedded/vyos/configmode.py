@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from leafspine_embedded.vyos import compare as comparison
-from leafspine_embedded.vyos import schema
+from leafspine_embedded.vyos import opmode, schema
 from leafspine_embedded.vyos.login import encrypt_passwords
 from leafspine_embedded.vyos.model import CommitError, CommitLocked
 from leafspine_embedded.vyos.optable import OpError
@@ -96,10 +97,25 @@ def show(session: Session, words: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def commands_text(session: Session, words: Sequence[str]) -> str:
-    """What `show ... | commands` prints."""
+def pipe_sources(session: Session, words: Sequence[str]) -> dict[str, Callable[[], str]]:
+    """What `show ... | commands`, `| compare` and `| json` print."""
     path, _ = _existing(session, words)
-    return "".join(f"{line}\n" for line in session.candidate.commands(path))
+
+    def commands() -> str:
+        return "".join(f"{line}\n" for line in session.candidate.commands(path))
+
+    def as_json() -> str:
+        node = session.candidate.get(path)
+        return json.dumps(opmode.as_json(node, _rule(path)) if node is not None else {}) + "\n"
+
+    return {"commands": commands, "compare": lambda: compare(session, []), "json": as_json}
+
+
+def _rule(path: Sequence[str]) -> schema.Rule | None:
+    try:
+        return schema.walk(schema.grammar(), path, validate=False).rule
+    except PathError:
+        return None
 
 
 def compare(session: Session, words: list[str]) -> str:

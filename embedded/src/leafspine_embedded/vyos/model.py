@@ -49,8 +49,12 @@ class Router(Protocol):
 
     running: Tree
     saved: Tree
-    hostname: str
-    revisions: Sequence[Revision]  # newest first
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def revisions(self) -> Sequence[Revision]: ...  # newest first
 
     @property
     def interfaces(self) -> set[str]: ...  # names of the Ethernet interfaces the router has

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from leafspine_embedded.vyos.schema import match
 
@@ -14,29 +14,29 @@ class PipeError(Exception):
     """A pipe that does not exist or cannot be used; the message is what is printed."""
 
 
-def apply(text: str, pipes: Sequence[Sequence[str]], *, commands: Callable[[], str] | None = None) -> str:
-    """Run `text` through `pipes`. `commands` gives the set lines for `| commands` (configuration mode).
+def apply(text: str, pipes: Sequence[Sequence[str]], sources: Mapping[str, Callable[[], str]] | None = None) -> str:
+    """Run `text` through `pipes`. In configuration mode `sources` makes the texts of `commands`, `compare` and `json`.
 
     Raises PipeError.
     """
     for words in pipes:
         if not words:
             raise PipeError("\n  Invalid command: []\n\n")
-        found = match(words[0], PIPES)
+        found = match(words[0], [*PIPES, *(["compare"] if sources else [])])
         name = found[0] if len(found) == 1 else ""
         if not name:
             raise PipeError(f"\n  Invalid command: [{words[0]}]\n\n")
-        text = _one(text, name, list(words[1:]), commands)
+        text = _one(text, name, list(words[1:]), sources or {})
     return text
 
 
-def _one(text: str, name: str, rest: list[str], commands: Callable[[], str] | None) -> str:
+def _one(text: str, name: str, rest: list[str], sources: Mapping[str, Callable[[], str]]) -> str:
     if name in ("no-more", "more", "less"):
         return text
+    if name in sources:
+        return sources[name]()
     if name == "commands":
-        if commands is None:
-            raise PipeError("commands pipe is not supported in operational mode\n")
-        return commands()
+        raise PipeError("commands pipe is not supported in operational mode\n")
     if name == "json":
         raise PipeError("JSON pipe is not supported in operational mode\n")
     if name == "strip-private":
@@ -68,7 +68,7 @@ def _ends(lines: list[str], name: str, rest: list[str]) -> list[str]:
 def _filter(name: str, rest: list[str]) -> Callable[[str], bool]:
     options = [word for word in rest if re.fullmatch(r"-[A-Za-z]+", word)] if name == "grep" else []
     patterns = [word for word in rest if word not in options]
-    letters = "".join(options)
+    letters = "".join(option[1:] for option in options)
     if set(letters) - set("ivEFe"):
         raise PipeError(f"grep: option {' '.join(options)} is not supported by the embedded engine\n")
     pattern = patterns[0] if patterns else ""

@@ -35,14 +35,11 @@ def frr_config(tree: Tree) -> str:
 
 
 def needs_bfdd(tree: Tree) -> bool:
-    """True when any neighbour, static route or BFD peer uses BFD."""
+    """True when a BGP neighbour, a peer-group or a BFD peer uses BFD."""
     if tree.get(["protocols", "bfd", "peer"]) is not None:
         return True
-    for kind in ("neighbor", "peer-group"):
-        names = tree.keys("protocols", "bgp", kind)
-        if any(tree.get(["protocols", "bgp", kind, name, "bfd"]) is not None for name in names):
-            return True
-    return any(" bfd" in line for line in static(tree))
+    peers = [("protocols", "bgp", kind, name, "bfd") for kind in ("neighbor", "peer-group") for name in tree.keys("protocols", "bgp", kind)]
+    return any(tree.get(path) is not None for path in peers)
 
 
 def _zebra(tree: Tree) -> Iterator[str]:
@@ -80,25 +77,12 @@ def _routes(conf: Section, table: str) -> Iterator[str]:
             for address in route.keys("next-hop"):
                 hop = route.at("next-hop", address)
                 if not hop.has("disable"):
-                    yield " ".join([word, prefix, address, *_option(hop, "interface"), *_option(hop, "distance")]) + table + _hop_bfd(hop)
+                    yield " ".join([word, prefix, address, *_option(hop, "interface"), *_option(hop, "distance")]) + table
 
 
 def _option(hop: Section, name: str) -> list[str]:
     value = hop.value(name)
     return [value] if value else []
-
-
-def _hop_bfd(hop: Section) -> str:
-    if not hop.has("bfd"):
-        return ""
-    words = " bfd"
-    sources = hop.keys("bfd", "multi-hop", "source")
-    if sources:
-        words += f" multi-hop source {sources[0]}"
-        profile = hop.at("bfd", "multi-hop", "source", sources[0]).value("profile")
-    else:
-        profile = hop.value("bfd profile")
-    return words + (f" profile {profile}" if profile else "")
 
 
 def bfd(tree: Tree) -> list[str]:

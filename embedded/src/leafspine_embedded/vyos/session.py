@@ -133,8 +133,7 @@ class Session:
         result = handler(self, line.words[1:])
         output = result if isinstance(result, str) else await result
         if line.pipes:
-            path = line.words[1:]
-            output = pipes.apply(output, line.pipes, commands=lambda: configmode.commands_text(self, path))
+            output = pipes.apply(output, line.pipes, configmode.pipe_sources(self, line.words[1:]))
         return Reply(output)
 
     def rebase(self) -> None:

@@ -120,7 +120,7 @@ policy | Routing policy
           =as: asn | AS number
           =ip: ipv4 | Address
         as-path | AS path
-          =exclude: as-list one(all) | AS numbers to remove
+          =exclude: refuse(all) as-list | AS numbers to remove
           =prepend: as-list | AS numbers to prepend
           =prepend-last-as: num(1-10) | How often the last AS is prepended
         !atomic-aggregate | Atomic aggregate

@@ -15,11 +15,7 @@ block static-common
     =distance: num(1-255) | Distance
     =tag: num(1-4294967295) | Tag
 block static-hop
-  bfd | BFD monitoring
-    =profile | BFD profile
-    multi-hop | Over several hops
-      @source: ip | Source address
-        =profile | BFD profile
+  ~bfd | BFD monitoring
   !disable | Do not use it
   =distance: num(1-255) | Distance
   =interface: interface | Interface

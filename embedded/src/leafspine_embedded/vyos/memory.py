@@ -1,0 +1,47 @@
+"""A router that exists only in memory: for tests, and to try a configuration without a box."""
+
+from __future__ import annotations
+
+from leafspine_embedded.vyos.model import OpUnsupported, Revision
+from leafspine_embedded.vyos.tree import Tree
+
+
+class MemoryRouter:
+    """Implements model.Router; `commit` always succeeds, `op` knows the answers it was given."""
+
+    def __init__(self, text: str, *, interfaces: set[str] | None = None, now: str = "2026-01-01 00:00:00") -> None:
+        self.running = Tree.parse(text)
+        self.saved = self.running.copy()
+        self.hostname = self.running.value("system", "host-name") or "vyos"
+        self.revisions: list[Revision] = [Revision(now, "root", "vyos-boot-config-loader", None, self.running.copy())]
+        self.interfaces = interfaces if interfaces is not None else {"eth0", "eth1", "eth2", "eth3"}
+        self.answers: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.timer: tuple[int, Tree] | None = None
+        self.now = now
+
+    async def commit(self, new: Tree, comment: str | None, user: str = "vyos") -> list[str]:
+        self.running = new.copy()
+        self.revisions.insert(0, Revision(self.now, user, "cli", comment, new.copy()))
+        return []
+
+    async def save(self) -> None:
+        self.saved = self.running.copy()
+
+    async def op(self, words: list[str]) -> str:
+        try:
+            return self.answers[" ".join(words)]
+        except KeyError:
+            raise OpUnsupported(" ".join(words)) from None
+
+    def read_file(self, name: str) -> str:
+        if name not in self.files:
+            raise FileNotFoundError(name)
+        return self.files[name]
+
+    def start_confirm_timer(self, minutes: int, back_to: Tree) -> None:
+        self.timer = (minutes, back_to)
+
+    def confirm(self) -> bool:
+        running, self.timer = self.timer is not None, None
+        return running
