@@ -47,7 +47,7 @@ class Change:
     def diff(self) -> dict[str, str]:
         shown = {side: for_reading(value) for side, value in (("before", self.before), ("after", self.after))}
         texts = {side: to_yaml(value) if value else "" for side, value in shown.items()}
-        return {**texts, "before_header": f"{self.identity} before", "after_header": f"{self.identity} after"}
+        return {**texts, "before_header": str(self.identity), "after_header": str(self.identity)}
 
 
 @dataclass

@@ -259,7 +259,7 @@ class Cluster:
     def _diff(self, before: dict[str, Any], after: dict[str, Any], exported: bool) -> dict[str, str]:
         texts = [to_yaml(value) if value else "" for value in (before, after)]
         note = f"kubeconfig: {self.settings.kubeconfig} is written again\n" if exported else ""
-        return {"before_header": f"{self.name} before", "after_header": f"{self.name} after", "before": texts[0], "after": texts[1] + note}
+        return {"before_header": f"cluster {self.name}", "after_header": f"cluster {self.name}", "before": texts[0], "after": texts[1] + note}
 
 
 def failure(done: Result, what: str) -> Failure:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # What can stand unquoted: nothing that YAML would read as a number, a boolean, a null, a date or a mark of its own.
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@ +()'=,-]*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@ +()'=,-]*|\d+\.\d+\.\d+\.\d+(/\d+)?")
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 

@@ -327,6 +327,8 @@ def main() -> None:
         module.fail_json(**failure.as_result())
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'the lab host'}: {error.strerror}", reason="unknown", hint="")
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

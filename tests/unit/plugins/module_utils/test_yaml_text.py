@@ -21,7 +21,10 @@ def test_what_is_written_reads_back_equal(value: Any) -> None:
     assert yaml.safe_load(to_yaml(value)) == value
 
 
-@pytest.mark.parametrize("word", ["yes", "No", "1.10", "65005", "0x1", "2026-01-01", "null", "~", "", " a", "a: b", "#x", "=", "<<", "\x7f", "\x85"])
+@pytest.mark.parametrize(
+    "word",
+    ["yes", "No", "1.10", "65005", "0x1", "10.1.5.1", "10.1.5.0/24", "1.2.3", "2026-01-01", "null", "~", "", " a", "a: b", "#x", "=", "<<", "\x7f", "\x85"],
+)
 def test_words_that_yaml_would_read_as_something_else_stay_text(word: str) -> None:
     assert yaml.safe_load(to_yaml({"key": word})) == {"key": word}
 

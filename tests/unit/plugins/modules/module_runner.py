@@ -25,18 +25,23 @@ class Outcome(Exception):
 
 
 def run_module(main: Callable[[], None], arguments: dict[str, Any], *, check: bool = False, diff: bool = True) -> dict[str, Any]:
-    """The module's result; `failed` is there when it failed."""
+    """The module's result, with its warnings; `failed` is there when it failed."""
+    warnings: list[str] = []
+
+    def warn(_module: AnsibleModule, text: str) -> None:
+        warnings.append(text)
 
     def leave(_module: AnsibleModule, **result: Any) -> None:
         json.dumps(result)
-        raise Outcome(result)
+        raise Outcome({"warnings": warnings, **result})
 
     def fail(_module: AnsibleModule, msg: str, **result: Any) -> None:
         json.dumps(result)
-        raise Outcome({**result, "msg": msg, "failed": True})
+        raise Outcome({"warnings": warnings, **result, "msg": msg, "failed": True})
 
     with (
         patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}),
+        patch.object(AnsibleModule, "warn", warn),
         patch.object(AnsibleModule, "exit_json", leave),
         patch.object(AnsibleModule, "fail_json", fail),
     ):
