@@ -21,6 +21,7 @@ class Node:
     node_ip: str = ""  # kubelet's --node-ip; empty: eth0's
     labels: tuple[tuple[str, str], ...] = ()
     pod_cidr: str = ""
+    taints: tuple[tuple[str, str, str], ...] = ()  # (key, value, effect) at registration
 
     @property
     def address(self) -> str:
@@ -49,7 +50,7 @@ class PodRuntime(Protocol):
 
     async def exec(self, namespace: str, pod: str, container: str, command: Sequence[str], stdin: asyncio.StreamReader | None, tty: bool) -> ExecProcess: ...
 
-    def logs(self, namespace: str, pod: str, container: str, follow: bool, tail: int | None) -> AsyncIterator[bytes]: ...
+    def logs(self, namespace: str, pod: str, container: str, follow: bool, tail: int | None, previous: bool = False) -> AsyncIterator[bytes]: ...
 
 
 @dataclass

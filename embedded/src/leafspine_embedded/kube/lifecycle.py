@@ -57,11 +57,10 @@ class Lifecycle:
     # -- namespaces
 
     def _furnish(self, name: str) -> None:
-        for res, obj in (
-            (SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": name}}),
-            (CONFIGMAPS, {"metadata": {"name": "kube-root-ca.crt", "namespace": name}, "data": {"ca.crt": self._ca}}),
-        ):
-            if self._store.find(res, name, obj["metadata"]["name"]) is None:  # type: ignore[index]
+        account: Object = {"metadata": {"name": "default", "namespace": name}}
+        trust: Object = {"metadata": {"name": "kube-root-ca.crt", "namespace": name}, "data": {"ca.crt": self._ca}}
+        for res, obj in ((SERVICEACCOUNTS, account), (CONFIGMAPS, trust)):
+            if self._store.find(res, name, obj["metadata"]["name"]) is None:
                 self._store.create(res, obj)
 
     def _contents(self, namespace: str) -> Iterator[tuple[Resource, Object]]:

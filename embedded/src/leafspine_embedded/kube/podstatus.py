@@ -32,11 +32,7 @@ def reason(obj: Object) -> str:
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             text = "SchedulingGated"
-    initializing = _init_reason(obj)
-    if initializing:
-        text = initializing
-    else:
-        text = _container_reason(status, text)
+    text = _init_reason(obj) or _container_reason(status, text)
     if "deletionTimestamp" in obj["metadata"]:
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return text

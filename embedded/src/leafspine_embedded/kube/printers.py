@@ -171,7 +171,7 @@ def _slice(obj: Object) -> Cells:
 
 
 def _endpoints(obj: Object) -> Cells:
-    found = []
+    found: list[str] = []
     for subset in obj.get("subsets", []):
         ports = subset.get("ports") or [None]
         for port in ports:
