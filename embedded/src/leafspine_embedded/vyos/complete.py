@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from leafspine_embedded.vyos import configmode, optable, pipes, schema
@@ -60,7 +59,9 @@ def extension(text: str, rows: Rows) -> str:
     if not names or len(names) != len(rows):
         return ""
     partial = "" if not text or text[-1].isspace() else text.rsplit(None, 1)[-1].rsplit("|", 1)[-1]
-    shared = commonprefix(names)[len(partial) :]
+    first, last = min(names), max(names)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    shared = first[len(partial) : length]
     return shared + (" " if len(names) == 1 else "")
 
 

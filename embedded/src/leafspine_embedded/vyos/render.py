@@ -23,7 +23,7 @@ def frr_sections(tree: Tree) -> str:
 
     The order is FRR's own. "" when nothing is configured.
     """
-    groups = [list(_zebra(tree)), static(tree), bgp(tree), policy(tree), bfd(tree)]
+    groups = [list(_next_hops(tree)), static(tree), bgp(tree), policy(tree), list(_kernel_filters(tree)), bfd(tree)]
     return "\n!\n".join("\n".join(group) for group in groups if group)
 
 
@@ -42,15 +42,19 @@ def needs_bfdd(tree: Tree) -> bool:
     return any(tree.get(path) is not None for path in peers)
 
 
-def _zebra(tree: Tree) -> Iterator[str]:
-    """Filters towards the kernel and next hop tracking."""
-    for family, word in (("ip", "ip"), ("ipv6", "ipv6")):
+def _next_hops(tree: Tree) -> Iterator[str]:
+    for family in ("ip", "ipv6"):
+        yield from Section(tree, "system", family).flag("nht no-resolve-via-default", f"no {family} nht resolve-via-default")
+
+
+def _kernel_filters(tree: Tree) -> Iterator[str]:
+    """Route-maps between a protocol and the kernel."""
+    yield from Section(tree, "protocols", "static").one("route-map", "ip protocol static route-map {}")
+    for family in ("ip", "ipv6"):
         conf = Section(tree, "system", family)
-        yield from conf.flag("nht no-resolve-via-default", f"no {word} nht resolve-via-default")
         for protocol in conf.keys("protocol"):
             name = {"ospfv3": "ospf6"}.get(protocol, protocol)
-            yield from conf.at("protocol", protocol).one("route-map", f"{word} protocol {name} route-map {{}}")
-    yield from Section(tree, "protocols", "static").one("route-map", "ip protocol static route-map {}")
+            yield from conf.at("protocol", protocol).one("route-map", f"{family} protocol {name} route-map {{}}")
 
 
 def static(tree: Tree) -> list[str]:
@@ -103,17 +107,17 @@ def bfd(tree: Tree) -> list[str]:
 def _session(conf: Section) -> Iterator[str]:
     for name, word, default in (
         ("multiplier", "detect-multiplier", "3"),
-        ("receive", "receive-interval", "300"),
         ("transmit", "transmit-interval", "300"),
+        ("receive", "receive-interval", "300"),
     ):
         value = conf.value(f"interval {name}")
         if value is not None and value != default:
             yield f"  {word} {value}"
+    yield from conf.flag("passive", "  passive-mode")
     echo = conf.value("interval echo-interval")
     if echo is not None and echo != "50":
         yield f"  echo transmit-interval {echo}"
         yield f"  echo receive-interval {echo}"
     yield from conf.flag("echo-mode", "  echo-mode")
     yield from conf.one("minimum-ttl", "  minimum-ttl {}")
-    yield from conf.flag("passive", "  passive-mode")
     yield from conf.flag("shutdown", "  shutdown")

@@ -9,7 +9,7 @@ from leafspine_embedded.vyos.tree import Tree
 
 FAMILIES = {"ipv4-unicast": "ipv4 unicast", "ipv6-unicast": "ipv6 unicast"}
 # FRR writes the sources in the order of its route types.
-REDISTRIBUTE = ["kernel", "connected", "static", "rip", "ripng", "ospf", "ospfv3", "isis", "babel"]
+REDISTRIBUTE = ["kernel", "connected", "static", "rip", "ripng", "ospf", "ospfv3", "isis", "table", "babel"]
 
 
 def bgp(tree: Tree) -> list[str]:
@@ -22,7 +22,7 @@ def bgp(tree: Tree) -> list[str]:
     for kind, group in (("peer-group", True), ("neighbor", False)):
         for name in conf.keys(kind):
             lines += [f" {line}" for line in _peer(conf, conf.at(kind, name), name, group=group)]
-    lines += [f" {line}" for line in _listen(conf)]
+    lines += [f" {line}" for line in (*_listen(conf), *_late_parameters(conf.at("parameters")))]
     for family, title in FAMILIES.items():
         inner = list(_family(conf, family))
         if inner:
@@ -32,14 +32,15 @@ def bgp(tree: Tree) -> list[str]:
 
 def _parameters(conf: Section) -> Iterator[str]:
     p = conf.at("parameters")
+    yield from p.flag("no-fast-external-failover", "no bgp fast-external-failover")
     yield from p.one("router-id", "bgp router-id {}")
     yield from p.flag("log-neighbor-changes", "bgp log-neighbor-changes")
+    yield from p.flag("always-compare-med", "bgp always-compare-med")
     yield "bgp ebgp-requires-policy" if p.has("ebgp-requires-policy") else "no bgp ebgp-requires-policy"
     yield from p.flag("no-suppress-duplicates", "no bgp suppress-duplicates")
     yield from p.flag("no-hard-administrative-reset", "no bgp hard-administrative-reset")
     yield "no bgp default ipv4-unicast"
     yield from p.one("default local-pref", "bgp default local-preference {}")
-    yield from p.flag("always-compare-med", "bgp always-compare-med")
     yield from p.flag("graceful-shutdown", "bgp graceful-shutdown")
     yield from p.flag("no-client-to-client-reflection", "no bgp client-to-client reflection")
     yield from p.one("cluster-id", "bgp cluster-id {}")
@@ -48,7 +49,6 @@ def _parameters(conf: Section) -> Iterator[str]:
         yield f"bgp confederation peers {' '.join(p.values('confederation peers'))}"
     yield from p.flag("deterministic-med", "bgp deterministic-med")
     yield from _restart(p)
-    yield from p.flag("no-fast-external-failover", "no bgp fast-external-failover")
     for option in ("ignore", "confed", "multipath-relax"):
         yield from p.flag(f"bestpath as-path {option}", f"bgp bestpath as-path {option}")
     yield from p.flag("route-reflector-allow-outbound-policy", "bgp route-reflector allow-outbound-policy")
@@ -57,23 +57,23 @@ def _parameters(conf: Section) -> Iterator[str]:
         yield f"bgp bestpath med {' '.join(p.values('bestpath med'))}"
     yield from p.flag("bestpath peer-type multipath-relax", "bgp bestpath peer-type multipath-relax")
     yield from p.one("bestpath bandwidth", "bgp bestpath bandwidth {}")
-    yield "bgp network import-check" if p.has("network-import-check") else "no bgp network import-check"
+    if not p.has("network-import-check"):
+        yield "no bgp network import-check"  # the check is FRR's default
     timers = conf.at("timers")
     if timers.value("keepalive") and timers.value("holdtime"):
         yield f"timers bgp {timers.value('keepalive')} {timers.value('holdtime')}"
     yield from p.one("minimum-holdtime", "bgp minimum-holdtime {}")
     yield from p.one("conditional-advertisement timer", "bgp conditional-advertisement timer {}")
-    yield from _dampening(p)
+
+
+def _late_parameters(p: Section) -> Iterator[str]:
+    """Parameters that FRR writes behind the neighbours."""
     yield from p.flag("allow-martian-nexthop", "bgp allow-martian-nexthop")
     yield from p.flag("disable-ebgp-connected-route-check", "bgp disable-ebgp-connected-route-check")
     yield from p.flag("fast-convergence", "bgp fast-convergence")
     yield from p.flag("reject-as-sets", "bgp reject-as-sets")
     yield from p.flag("suppress-fib-pending", "bgp suppress-fib-pending")
     yield from p.flag("shutdown", "bgp shutdown")
-    if p.has("tcp-keepalive"):
-        k = p.at("tcp-keepalive")
-        yield f"bgp tcp-keepalive {k.value('idle')} {k.value('interval')} {k.value('probes')}"
-    yield from _distance(p.at("distance"), p.at("distance", "global"))
 
 
 def _restart(p: Section) -> Iterator[str]:
@@ -81,12 +81,6 @@ def _restart(p: Section) -> Iterator[str]:
         return
     yield from p.one("graceful-restart stalepath-time", "bgp graceful-restart stalepath-time {}")
     yield "bgp graceful-restart"
-
-
-def _dampening(p: Section) -> Iterator[str]:
-    words = [p.value(f"dampening {name}") for name in ("half-life", "re-use", "start-suppress-time", "max-suppress-time")]
-    if words[0]:
-        yield " ".join(["bgp dampening", *(w for w in words if w)])
 
 
 def _distance(conf: Section, numbers: Section) -> Iterator[str]:
@@ -179,6 +173,9 @@ def _multihop(conf: Section, peer: Section, n: str) -> Iterator[str]:
 
 def _family(conf: Section, family: str) -> Iterator[str]:
     af = conf.at("address-family", family)
+    if family == "ipv4-unicast" and not af.has("distance"):
+        yield from _distance(conf.at("parameters", "distance"), conf.at("parameters", "distance", "global"))
+    yield from _distance(af.at("distance"), af.at("distance"))
     for prefix in af.keys("network"):
         network = af.at("network", prefix)
         words = [f"network {prefix}"]
@@ -195,19 +192,22 @@ def _family(conf: Section, family: str) -> Iterator[str]:
         for name in conf.keys(kind):
             if conf.has(kind, name, "address-family", family):
                 yield from _peer_family(conf.at(kind, name, "address-family", family), f"neighbor {name}")
-    yield from _distance(af.at("distance"), af.at("distance"))
-    yield from af.one("maximum-paths ebgp", "maximum-paths {}")
-    yield from af.one("maximum-paths ibgp", "maximum-paths ibgp {}")
+    for kind, words in (("ebgp", "maximum-paths"), ("ibgp", "maximum-paths ibgp")):
+        paths = af.value(f"maximum-paths {kind}")
+        if paths not in (None, "256"):  # FRR's default, which it does not write
+            yield f"{words} {paths}"
 
 
 def _redistribute(af: Section) -> Iterator[str]:
     for source in REDISTRIBUTE:
         if af.has("redistribute", source):
+            if source == "table":
+                yield from af.one("redistribute table", "redistribute table {}")
+                continue
             options = af.at("redistribute", source)
             words = ["redistribute", {"ospfv3": "ospf6"}.get(source, source)]
             words += [word for name in ("metric", "route-map") if (v := options.value(name)) for word in (name, v)]
             yield " ".join(words)
-    yield from af.one("redistribute table", "redistribute table {}")
 
 
 def _peer_family(af: Section, n: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ _SET = [
     ("ipv6-next-hop prefer-global", "ipv6 next-hop prefer-global"), ("large-community replace", "large-community {}"),
     ("large-community add", "large-community {} additive"), ("large-community none", "large-community none"),
     ("large-community delete", "large-comm-list {} delete"), ("local-preference", "local-preference"),
-    ("metric", "metric"), ("metric-type", "metric-type"), ("origin", "origin"), ("originator-id", "originator-id"),
+    ("metric", "metric"), ("origin", "origin"), ("originator-id", "originator-id"),
     ("src", "src"), ("table", "table"), ("tag", "tag"), ("weight", "weight"),
 ]  # fmt: skip
 

@@ -185,6 +185,3 @@ def _numbers(conf: Section) -> None:
             distance = conf.at("address-family", family, "distance")
             if distance.has() and distance.value(name) is None:
                 raise _error(f"Missing mandatory configuration option for {family.replace('-', '_')} administrative distance {name}!")
-    keepalive = conf.at("parameters", "tcp-keepalive")
-    if keepalive.has() and any(keepalive.value(name) is None for name in ("idle", "interval", "probes")):
-        raise _error("TCP keepalive incomplete - idle, keepalive and probes must be set")

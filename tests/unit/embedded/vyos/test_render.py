@@ -130,7 +130,6 @@ def test_kernel_plan() -> None:
         (["neighbor 10.0.0.9 peer-group NOPE"], 'Specified peer-group "NOPE" for neighbor "neighbor" does not exist!'),
         (["peer-group G remote-as 5", "neighbor 10.0.0.9 peer-group G", "neighbor 10.0.0.9 remote-as 6"], "cannot override remote-as of peer-group"),
         (["neighbor 10.0.0.9 remote-as 5", "neighbor 10.0.0.9 local-as 65005"], "Cannot have local-as same as system-as number"),
-        (["parameters tcp-keepalive idle 5"], "TCP keepalive incomplete - idle, keepalive and probes must be set"),
         (["address-family ipv4-unicast distance external 20"], "ipv4_unicast administrative distance internal!"),
         (["listen range 10.0.0.0/8 peer-group G", "peer-group G bfd"], 'Peer-group "G" requires remote-as to be set!'),
         (["neighbor eth1 interface remote-as external", "neighbor eth1 ebgp-multihop 2"], "Ebgp-multihop can not be used with directly connected"),
@@ -151,9 +150,6 @@ def test_good_bgp() -> None:
         "protocols bgp peer-group G address-family ipv4-unicast",
         "protocols bgp neighbor 10.0.0.9 peer-group G",
         "protocols bgp listen range 10.0.0.0/8 peer-group G",
-        "protocols bgp parameters tcp-keepalive idle 5",
-        "protocols bgp parameters tcp-keepalive interval 5",
-        "protocols bgp parameters tcp-keepalive probes 5",
     )
     assert verify(made, Tree(), interfaces=set()) == []
 

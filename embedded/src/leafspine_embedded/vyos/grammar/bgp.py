@@ -182,7 +182,7 @@ protocols | Routing protocols
             &bgp-redistribute-options
           static | Static routes
             &bgp-redistribute-options
-          =table | Kernel table
+          ~table | Kernel table
         &bgp-leaking
       ~ipv4-multicast | Multicast IPv4
       ~ipv4-labeled-unicast | Labelled IPv4
@@ -237,11 +237,7 @@ protocols | Routing protocols
         *peers: asn | Members
       conditional-advertisement | Conditional advertisement
         =timer: num(5-240) | Seconds between scans
-      dampening | Route flap dampening
-        =half-life: num(1-45) | Half-life
-        =max-suppress-time: num(1-255) | Longest suppression
-        =re-use: num(1-20000) | Threshold of reuse
-        =start-suppress-time: num(1-20000) | Threshold of suppression
+      ~dampening | Route flap dampening
       default | Defaults
         =local-pref: num(0-4294967295) | Local preference
       !deterministic-med | Compare MED between peers of one AS
@@ -268,10 +264,7 @@ protocols | Routing protocols
       !shutdown | All sessions administratively down
       !suppress-fib-pending | Announce only installed routes
       =router-id: ipv4 | Router id
-      tcp-keepalive | TCP keepalive
-        =idle: num(1-65535) | Idle seconds
-        =interval: num(1-65535) | Interval seconds
-        =probes: num(1-30) | Probes
+      ~tcp-keepalive | TCP keepalive
     @peer-group: re([-_a-zA-Z0-9]+) | Peer group
       &bgp-neighbor-afs
       &bgp-peer

@@ -151,7 +151,7 @@ policy | Routing policy
         ~l3vpn-nexthop | L3VPN
         =local-preference: num(0-4294967295) | Local preference
         =metric: re([+|-]?rtt) num(0-4294967295) relative | Metric
-        =metric-type: one(type-1|type-2) | Metric type
+        ~metric-type | Metric type of OSPF
         =origin: one(igp|egp|incomplete) | Origin
         =originator-id: ipv4 | Originator id
         =src: ip | Source address
