@@ -192,10 +192,10 @@ def _family(conf: Section, family: str) -> Iterator[str]:
         for name in conf.keys(kind):
             if conf.has(kind, name, "address-family", family):
                 yield from _peer_family(conf.at(kind, name, "address-family", family), f"neighbor {name}")
-    for kind, words in (("ebgp", "maximum-paths"), ("ibgp", "maximum-paths ibgp")):
+    for kind, command in (("ebgp", "maximum-paths"), ("ibgp", "maximum-paths ibgp")):
         paths = af.value(f"maximum-paths {kind}")
         if paths not in (None, "256"):  # FRR's default, which it does not write
-            yield f"{words} {paths}"
+            yield f"{command} {paths}"
 
 
 def _redistribute(af: Section) -> Iterator[str]:

@@ -44,6 +44,7 @@ def test_static_routes() -> None:
 def test_the_kernel_filter_of_bgp() -> None:
     assert frr_sections(tree("system ip protocol bgp route-map RM", "system ip nht no-resolve-via-default")).split("\n") == [
         "no ip nht resolve-via-default",
+        "!",
         "ip protocol bgp route-map RM",
     ]
 
