@@ -98,7 +98,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.leafspine.calico.plugins.module_utils.containerlab import (
@@ -133,17 +133,19 @@ class Lab:
             )
         except subprocess.TimeoutExpired as error:
             said = (error.stderr or b"").decode(errors="replace") if isinstance(error.stderr, bytes) else (error.stderr or "")
-            text = error_of(said)
-            self.module.fail_json(msg=f"containerlab {words[0]} did not end within {error.timeout} s: {text}", hint=hint_for(said))
+            self.fail(f"containerlab {words[0]} did not end within {self.module.params['timeout']} s", said)
 
     def must(self, *words: str, cwd: str | None = None) -> Any:
         """Run containerlab and return its JSON; a failure ends the module with what it said and what to do."""
         done = self.call(*words, cwd=cwd)
         if done.returncode != 0:
-            hint = hint_for(done.stderr)
-            text = error_of(done.stderr)
-            self.module.fail_json(msg=f"containerlab {words[0]}: {text}" + (f". {hint}" if hint else ""), rc=done.returncode, stderr=done.stderr, hint=hint)
+            self.fail(f"containerlab {words[0]}", done.stderr, rc=done.returncode)
         return done.stdout
+
+    def fail(self, what: str, log: str, **details: Any) -> NoReturn:
+        """End the module with what containerlab said and what to do; the hint is in the message too, because people read only that."""
+        hint = hint_for(log)
+        self.module.fail_json(msg=f"{what}: {error_of(log).rstrip('.')}" + (f". {hint}" if hint else ""), stderr=log, hint=hint, **details)
 
     def containers(self) -> dict[str, dict[str, Any]]:
         return containers_of(parse_json(self.must("inspect", "--all", "--format", "json", cwd="/")), self.name)
@@ -225,7 +227,8 @@ def present(lab: Lab) -> dict[str, Any]:
     containers = lab.containers()
     stopped = sorted(name for name, entry in containers.items() if entry.get("state") != "running")
     if not containers or stopped:
-        module.fail_json(msg=f"lab {lab.name}: {', '.join(stopped) or 'no container'} not running after deploy", containers=containers)
+        what = f"{', '.join(stopped)} not running" if stopped else "containerlab inspect lists no container"
+        module.fail_json(msg=f"lab {lab.name}: {what} after deploy; see the routers' logs", containers=containers)
     wait_ready(module)
     return {**result, "containers": containers}
 
@@ -235,6 +238,8 @@ def absent(lab: Lab) -> dict[str, Any]:
     ours = (lab.topology_file, os.path.join(lab.directory, "routers"), os.path.join(lab.directory, f"clab-{lab.name}"))
     files = [path for path in ours if os.path.exists(path)]
     running = bool(lab.executable) and bool(lab.containers())
+    if running and not os.path.exists(lab.topology_file):
+        module.fail_json(msg=f"lab {lab.name} runs, but its topology file {lab.topology_file} is gone; build it again (--tags containerlab), then destroy it")
     diff = {"before": "".join(f"{path}\n" for path in files) + (f"lab {lab.name} running\n" if running else ""), "after": ""}
     if not module.check_mode:
         # Also when nothing runs: a deploy that was cut off may have left links and namespaces that inspect does not list.
@@ -255,7 +260,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "directory": {"type": "path", "required": True},
             "topology": {"type": "str"},
-            "boot_configs": {"type": "dict", "default": {}},
+            "boot_configs": {"type": "dict", "default": {}, "no_log": True},  # password hashes
             "ready": {"type": "list", "elements": "str", "default": []},
             "ready_timeout": {"type": "int", "default": 120},
             "executable": {"type": "str", "default": "containerlab"},

@@ -171,6 +171,7 @@ def kubernetes_endpoint(kubeconfig: str) -> tuple[str, int] | None:
 
 
 def existing_parent(path: str) -> str:
+    path = os.path.abspath(path)
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return path

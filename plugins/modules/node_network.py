@@ -91,11 +91,22 @@ class Node:
         return json.loads(links), json.loads(self.ip("-j", "-4", "route", "show") or "[]")
 
 
+def read_record(path: str) -> dict[str, Any]:
+    """Former default routes by node; raises ValueError when the file is there and cannot be read."""
+    try:
+        return dict(json.loads(read_text(path) or "{}"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: the record of former default routes cannot be read ({error}); remove the file, and check the nodes' default routes"
+        ) from error
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     present = module.params["state"] == "present"
     record_file = module.params["record"]
-    record: dict[str, Any] = json.loads(read_text(record_file) or "{}")
+    record = read_record(record_file)
     before = json.dumps(record, sort_keys=True)
+    recorded = os.path.exists(record_file)
     work: list[tuple[Node, list[str]]] = []
     not_there: list[str] = []
     for entry in module.params["nodes"]:
@@ -120,12 +131,13 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             write_atomic(record_file, json.dumps(record, indent=1, sort_keys=True))
         for node, command in work:
             node.ip(*command)
-        if not present and os.path.exists(record_file):
+        if not present and recorded:
             os.unlink(record_file)
     commands = [f"{node.name}: ip {' '.join(command)}" for node, command in work]
     if present:
         commands += [f"{name}: address and default route" for name in not_there]
-    return {"changed": bool(commands), "commands": commands, "diff": {"prepared": "".join(f"{line}\n" for line in commands)}}
+    # The record alone is left when its nodes went first; removing it is a change of the host as well.
+    return {"changed": bool(commands) or (recorded and not present), "commands": commands, "diff": {"prepared": "".join(f"{line}\n" for line in commands)}}
 
 
 def main() -> None:
@@ -148,6 +160,8 @@ def main() -> None:
     except NodeError as error:
         if module.check_mode:  # the links come with the same run
             module.exit_json(changed=True, commands=[str(error)])
+        module.fail_json(msg=str(error))
+    except (OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 
