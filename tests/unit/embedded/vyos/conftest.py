@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from leafspine_embedded.vyos.memory import MemoryRouter
-from vyos_shell import BOOT, Shell
+from leafspine_embedded.vyos.memory import EXAMPLE, MemoryRouter, Shell
 
 
 @pytest.fixture
 def router() -> MemoryRouter:
-    return MemoryRouter(BOOT)
+    return MemoryRouter(EXAMPLE)
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 from leafspine_embedded.vyos.checks import BY_NAME, is_host, is_prefix, number
+from leafspine_embedded.vyos.memory import Shell
 from leafspine_embedded.vyos.model import CommitError
 from leafspine_embedded.vyos.render import frr_config, frr_sections, kernel_plan, needs_bfdd, nft_ruleset
 from leafspine_embedded.vyos.schema import grammar, walk
 from leafspine_embedded.vyos.tree import Tree
 from leafspine_embedded.vyos.verify import verify
-from vyos_shell import Shell
 
 
 def tree(*lines: str) -> Tree:

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from leafspine_embedded.vyos import login
 from leafspine_embedded.vyos.complete import complete, extension
-from leafspine_embedded.vyos.memory import MemoryRouter
+from leafspine_embedded.vyos.memory import EXAMPLE, MemoryRouter, Shell
 from leafspine_embedded.vyos.model import CommitError, CommitLocked
 from leafspine_embedded.vyos.session import Session
 from leafspine_embedded.vyos.tree import Tree
-from vyos_shell import BOOT, Shell
 
 BGP = ("set protocols bgp system-as 65005", "set protocols bgp neighbor 10.1.10.2 remote-as 500")
 
@@ -245,7 +244,7 @@ WORDS = [*PATHS.split(), *ODD]
 @pytest.mark.parametrize("seed", range(40))
 async def test_nothing_a_user_types_ends_the_login(seed: int) -> None:
     rng = random.Random(seed)
-    session = Session(MemoryRouter(BOOT))
+    session = Session(MemoryRouter(EXAMPLE))
     for _ in range(60):
         line = " ".join(rng.choices(WORDS, k=rng.randint(0, 8)))
         complete(session, line)
