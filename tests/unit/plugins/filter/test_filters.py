@@ -88,8 +88,8 @@ PLAYBOOK = """
     - ansible.builtin.assert:
         that:
           - manifest | map(attribute='kind') == ['DaemonSet', 'ConfigMap']
-          - manifest[0].spec.template.spec.containers[0].env == [{'name': 'IPIP', 'value': 'Never'}]
-          - running | leafspine.calico.vyos_delta(wanted, ['protocols bgp']) == ['delete protocols bgp neighbor 10.0.0.1']
+          - manifest[0].spec.template.spec.containers[0].env == [dict(name='IPIP', value='Never')]
+          - running | leafspine.calico.vyos_delta(wanted, ['protocols bgp']) == ['delete protocols bgp neighbor']
           - running | leafspine.calico.vyos_delta(wanted, ['protocols bgp'], mode='additive') == []
           - ([server] | leafspine.calico.node_findings([])) | length == 1
     - ansible.builtin.debug:
