@@ -29,6 +29,7 @@ from ansible_collections.leafspine.calico.plugins.module_utils.yaml_text import 
 
 RETRY = {"update_conflict", "already_exists"}
 PARALLEL_GETS = 4
+_DONE = {"delete": "deleted", "patch": "patched"}
 
 
 @dataclass
@@ -246,9 +247,10 @@ class Manager:
         else:
             for key, change in changes.items():
                 (applied if change.done_in(live) else missing).append(str(key))
-        parts = [("applied", applied), ("not applied", missing), ("unknown whether applied", unknown)]
+        done = next((word for verb, word in _DONE.items() if f"calicoctl {verb} " in failed.message), "applied")
+        parts = [(done, applied), (f"not {done}", missing), (f"unknown whether {done}", unknown)]
         told = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names)
-        failed.message = f"{failed.message} ({len(applied)} of {len(changes)} applied; {told})"
+        failed.message = f"{failed.message} ({len(applied)} of {len(changes)} {done}; {told})"
         failed.details |= {"applied": applied, "not_applied": missing, "unknown": unknown, "changed": bool(applied)}
         return failed
 
