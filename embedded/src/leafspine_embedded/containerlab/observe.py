@@ -13,7 +13,7 @@ from ..common.errors import EngineError
 from ..vyos import daemons
 from .record import Record
 
-SERVICE = "cli"
+SERVICES = ("helper", "cli")
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,5 @@ def observe(record: Record) -> Observed:
     for name, built in record.nodes.items():
         if built.router:
             seen.dead[name] = daemons.missing(record.router_dir(name))
-    seen.service_alive = process.alive(record.directory, SERVICE)
+    seen.service_alive = all(process.alive(record.directory, name) for name in SERVICES)
     return seen

@@ -6,6 +6,7 @@ The error texts are the real tool's (contracts: errors). What the real tool know
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def _bind(text: str, directory: Path) -> str:
     source, colon, target = text.partition(":")
     if not colon or not target.startswith("/"):
         raise EngineError(f"invalid bind {text!r}: source:target[:mode] is needed")
-    absolute = (directory / Path(source).expanduser()).resolve()
+    absolute = Path(os.path.abspath(directory / Path(source).expanduser()))
     if not absolute.exists() and str(absolute) not in _BINDS_NOT_NEEDED:
         raise EngineError(f"Failed to verify bind path: stat {absolute}: no such file or directory")
     if target.split(":")[0] == CONFIG_BOOT and not absolute.is_file():

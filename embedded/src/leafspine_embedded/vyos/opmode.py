@@ -66,7 +66,7 @@ def pure(router: Router, words: list[str]) -> str | None:
         return f"{router.running.value('system', 'domain-name') or ''}\n"
     if words == ["show", "system", "commit"]:
         return _commits(router)
-    if words == ["show", "lldp", "neighbors"]:
+    if words[:3] == ["show", "lldp", "neighbors"]:
         return "LLDP not configured\n"
     if words[:2] == ["set", "terminal"]:
         return ""

@@ -161,6 +161,7 @@ show | Show system information
         longer-prefixes .
   lldp
     neighbors .
+      detail .
   log . | System log
     tail .
       <lines> .

@@ -1,0 +1,228 @@
+"""The root helper of a lab: takes up routers when a deploy says so, applies commits, runs the few programs that need a router's namespace.
+
+Started by the containerlab drop-in as `python -m leafspine_embedded.vyos.helper <lab directory>`; it starts the unprivileged command line
+service and ends with it. The drop-in speaks to it over control.sock (root only), the service over a socket pair (`rpc`). Whatever comes
+from the service is checked here again: the service faces the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from ..common import netns, process
+from ..common.errors import EngineError
+from . import kernel, tools, transport
+from .control import control_socket
+from .machine import Machine, load, ssh_addresses
+from .model import CommitError
+from .rpc import Channel, Refused, Send, open_channel
+
+log = logging.getLogger("helper")
+MAX_STREAM = 3600.0
+
+
+class Helper:
+    """All routers of one lab."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.machines: dict[str, Machine] = {}
+        self.locks: dict[str, asyncio.Lock] = {}
+        self.channel: Channel
+        self._descriptors: socket.socket
+        self._syncing = asyncio.Lock()
+
+    # -- what the containerlab drop-in asks ------------------------------------------
+
+    async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of the drop-in: a request line, an answer line."""
+        try:
+            answer = await self._control(json.loads(await reader.readline()))
+        except Exception as error:  # the deploy must hear of it and end
+            log.exception("control request")
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        with contextlib.suppress(ConnectionError):
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
+        async with self._syncing:
+            if request.get("do") == "sync":
+                return {"errors": await self._sync()}
+            if request.get("do") == "drop":
+                for name in request["routers"]:
+                    await self._drop(str(name))
+                return {"dropped": True}
+            return {"error": f"unknown request {request.get('do')!r}"}
+
+    async def _sync(self) -> dict[str, str]:
+        """Take up every router of the lab's record; router -> what went wrong."""
+        wanted = await asyncio.to_thread(load, self.directory)
+        for name in [name for name in self.machines if name not in wanted]:
+            await self._drop(name)
+        results = await asyncio.gather(*(self._take_up(machine) for machine in wanted.values()))
+        return {name: text for name, text in zip(wanted, results, strict=True) if text is not None}
+
+    async def _take_up(self, machine: Machine) -> str | None:
+        """Boot a new router, or bring a known one back to its configuration; None or what went wrong."""
+        known = self.machines.get(machine.name)
+        if known is not None and known.inode == machine.inode:
+            known.box.baselines = machine.box.baselines
+            machine = known
+        elif known is not None:
+            await self._drop(machine.name)
+        try:
+            async with self.locks.setdefault(machine.name, asyncio.Lock()):
+                await asyncio.to_thread(machine.start)
+        except (CommitError, EngineError, kernel.KernelError) as error:
+            log.error("%s: %s", machine.name, error)
+            return str(error)
+        new = machine.name not in self.machines
+        self.machines[machine.name] = machine
+        await self.channel.call("router", router=machine.name, new=new, **await asyncio.to_thread(machine.describe))
+        if new:
+            await self._listen(machine)
+        return None
+
+    async def _drop(self, name: str) -> None:
+        self.machines.pop(name, None)
+        await self.channel.call("gone", router=name)
+
+    async def _listen(self, machine: Machine) -> None:
+        """Open the listening sockets that `service ssh` asks for inside the router, and hand them to the service."""
+        sockets = []
+        for address, port in ssh_addresses(machine.running):
+            try:
+                sockets.append(netns.listen(machine.box.namespace, address, port))
+            except OSError as error:
+                log.warning("%s: ssh cannot listen on %s port %s: %s", machine.name, address, port, error)
+        header = json.dumps({"name": machine.name, "sockets": len(sockets)}).encode()
+        socket.send_fds(self._descriptors, [header], [each.fileno() for each in sockets])
+        for each in sockets:
+            each.close()
+        await self.channel.call("listening", router=machine.name)
+
+    # -- what the service asks ---------------------------------------------------------
+
+    async def answer(self, name: str, arguments: dict[str, Any], send: Send) -> Any:
+        """A call of the service. Raises Refused."""
+        machine = self.machines.get(str(arguments.get("router")))
+        if machine is None:
+            raise Refused("no such router", "gone")
+        calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "commit": lambda: self._commit(machine, arguments.get("tree")),
+            "save": lambda: asyncio.to_thread(machine.save),
+            "read": lambda: self._read(machine, arguments.get("what")),
+            "run": lambda: self._run(machine, arguments.get("program"), arguments.get("options"), send),
+        }
+        if name not in calls:
+            raise Refused(f"unknown call {name!r}")
+        return await calls[name]()
+
+    async def _commit(self, machine: Machine, data: Any) -> None:
+        try:
+            tree = transport.from_data(data)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        async with self.locks[machine.name]:
+            before = ssh_addresses(machine.running)
+            try:
+                await asyncio.to_thread(machine.commit, tree)
+            except CommitError as error:
+                raise Refused(error.text, "commit", error.section) from None
+        if ssh_addresses(machine.running) != before:
+            await self._listen(machine)
+
+    async def _read(self, machine: Machine, what: Any) -> str:
+        argv = tools.READS.get(str(what))
+        if argv is None:
+            raise Refused(f"nothing to read under {what!r}")
+        try:
+            return await asyncio.to_thread(kernel.run, machine.box.namespace, *argv)
+        except kernel.KernelError as error:
+            raise Refused(str(error), "tool") from None
+
+    async def _run(self, machine: Machine, program: Any, options: Any, send: Send) -> int:
+        """Run ping or traceroute, sending what it prints as it comes; the exit code. Cancelling ends the program as Control-C does."""
+        if program not in tools.STREAMS or not isinstance(options, dict):
+            raise Refused(f"unknown program {program!r}")
+        try:
+            argv = tools.STREAMS[program](options)
+        except (tools.BadOption, KeyError, TypeError) as error:
+            raise Refused(str(error), "option") from None
+        child = await asyncio.create_subprocess_exec(
+            *netns.prefix(machine.box.namespace),
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        assert child.stdout is not None
+        try:
+            async with asyncio.timeout(MAX_STREAM):
+                while piece := await child.stdout.read(65536):
+                    await send(piece.decode(errors="replace"))
+        except asyncio.CancelledError:
+            child.send_signal(signal.SIGINT)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await send((await child.stdout.read()).decode(errors="replace"))
+            raise
+        except TimeoutError:
+            await send(f"{program}: ended after {MAX_STREAM:g} s\n")
+        finally:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+        return await child.wait()
+
+    # -- life --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start the service, answer until it or the helper is told to end."""
+        path = control_socket(self.directory)
+        server = await asyncio.start_unix_server(self.control, path)
+        os.chmod(path, 0o600)
+        calls, theirs = socket.socketpair()
+        self._descriptors, their_descriptors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        arguments = [str(self.directory), str(theirs.fileno()), str(their_descriptors.fileno())]
+        process.spawn(
+            [sys.executable, "-m", "leafspine_embedded.vyos.service", *arguments],
+            name="cli",
+            run_dir=self.directory,
+            pass_fds=(theirs.fileno(), their_descriptors.fileno()),
+        )
+        theirs.close()
+        their_descriptors.close()
+        self.channel = await open_channel(calls.detach(), self.answer)
+        loop = asyncio.get_running_loop()
+        serving = asyncio.ensure_future(self.channel.serve())
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, serving.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        log.info("ending")
+        server.close()
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.Formatter.converter = time.localtime
+    asyncio.run(Helper(Path(sys.argv[1])).run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

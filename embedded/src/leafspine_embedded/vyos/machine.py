@@ -1,0 +1,166 @@
+"""One router as the helper keeps it: its box, the running and the saved configuration, and where both are on disk.
+
+routers/<name>/running.json is the running configuration (root only: it holds password hashes), so that a restarted helper takes a router up
+as it is; the saved one is the file bound to /opt/vyatta/etc/config/config.boot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..common import netns
+from ..common.errors import EngineError
+from ..common.state import write_atomic
+from ..containerlab import record
+from ..containerlab.model import Endpoint, mac_address
+from . import kernel, transport
+from .apply import Box
+from .kernel import Baseline
+from .login import hash_password
+from .model import CommitError
+from .schema import PathError
+from .tree import Node, Tree, TreeError
+from .verify import verify
+
+FOOTER = """
+
+// Warning: Do not remove the following line.
+// vyos-config-version: "bgp@4:broadcast-relay@1:config-management@1:interfaces@29:nat@6:ntp@2:policy@7:quagga@11:ssh@2:system@26"
+// Release version: 1.4-embedded
+"""
+
+
+@dataclass
+class Machine:
+    """A router. inode: of its namespace, by which a machine made anew is told from the one that was there."""
+
+    name: str
+    inode: int
+    config_boot: Path
+    box: Box
+    running: Tree = field(default_factory=Tree)
+    saved: Tree = field(default_factory=Tree)
+    started: bool = False
+
+    @property
+    def _running_file(self) -> Path:
+        return self.box.directory / "running.json"
+
+    def start(self) -> None:
+        """Boot a router, or bring one that runs back to what it runs. Raises CommitError, EngineError."""
+        if self.started:
+            self.box.restore(self.running)
+            return
+        kept = self._kept()
+        self.saved = self._read_boot()
+        if kept is not None:
+            self.running = kept
+            self.box.restore(kept)
+        else:
+            tree = _encrypted(self.saved)
+            verify(tree, Tree(), interfaces=self.interfaces())
+            self.box.commit(tree)
+            self.running = tree
+            self._keep()
+        self.started = True
+
+    def commit(self, tree: Tree) -> None:
+        """Make a tree the running one. Raises CommitError; then nothing has changed."""
+        problems = transport.problems(tree)
+        if problems:
+            raise CommitError(" ".join(problems[0].split()[:2]), "\n".join(problems))
+        verify(tree, self.running, interfaces=self.interfaces())
+        self.box.commit(tree)
+        self.running = tree
+        self._keep()
+
+    def save(self) -> None:
+        """Write the running configuration to the bound file, keeping its owner and mode."""
+        there = self.config_boot.stat() if self.config_boot.exists() else None
+        write_atomic(self.config_boot, self.running.text() + FOOTER, mode=there.st_mode & 0o777 if there is not None else 0o600)
+        if there is not None:
+            os.chown(self.config_boot, there.st_uid, there.st_gid)
+        self.saved = self.running.copy()
+
+    def interfaces(self) -> set[str]:
+        """The router's Ethernet interfaces."""
+        return {name for name, state in kernel.read(self.box.namespace).items() if state.kind == "ethernet"}
+
+    def describe(self) -> dict[str, Any]:
+        """What the service needs to answer for the router."""
+        return {
+            "running": transport.to_data(self.running),
+            "saved": transport.to_data(self.saved),
+            "interfaces": sorted(self.interfaces()),
+            "sockets": str(self.box.directory / "frr"),
+        }
+
+    def _keep(self) -> None:
+        write_atomic(self._running_file, json.dumps({"inode": self.inode, "tree": transport.to_data(self.running)}))
+
+    def _kept(self) -> Tree | None:
+        """The running configuration of this very namespace, None when it has not booted."""
+        try:
+            data = json.loads(self._running_file.read_text())
+            return transport.from_data(data["tree"]) if data["inode"] == self.inode else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def _read_boot(self) -> Tree:
+        try:
+            return transport.typed(Tree.parse(self.config_boot.read_text()))
+        except (OSError, UnicodeDecodeError, TreeError) as error:
+            raise EngineError(f"{self.config_boot}: {error}") from None
+        except PathError as error:
+            raise EngineError(f"{self.config_boot}: {' '.join(error.lines)}") from None
+
+
+def _encrypted(tree: Tree) -> Tree:
+    """The tree with every plaintext-password replaced by its hash, as a router does at boot."""
+    new = tree.copy()
+    for name in new.keys("system", "login", "user"):
+        node = new.get(["system", "login", "user", name, "authentication"])
+        plain = new.value("system", "login", "user", name, "authentication", "plaintext-password")
+        if node is not None and "plaintext-password" in node.children:
+            del node.children["plaintext-password"]
+            if plain:
+                node.children["encrypted-password"] = Node("leaf", [hash_password(plain)])
+    return new
+
+
+def ssh_addresses(tree: Tree) -> list[tuple[str, int]]:
+    """Address and port pairs that `service ssh` listens on; none when it is not configured."""
+    if tree.get(["service", "ssh"]) is None:
+        return []
+    ports = [int(port) for port in tree.values("service", "ssh", "port")] or [22]
+    addresses = tree.values("service", "ssh", "listen-address") or ["0.0.0.0"]
+    return [(address, port) for address in addresses for port in ports]
+
+
+def load(directory: Path) -> dict[str, Machine]:
+    """The routers of a lab's record whose namespaces exist, not started. Raises EngineError."""
+    kept = record.read(directory.name)
+    if kept is None:
+        raise EngineError(f"{directory}: no state")
+    found = {}
+    for name, built in kept.nodes.items():
+        if not built.router or not netns.exists(built.node.container):
+            continue
+        assert built.node.config_boot is not None
+        box = Box(name, built.node.container, kept.router_dir(name), _baselines(kept, name))
+        found[name] = Machine(name, netns.inode(built.node.container), built.node.config_boot, box)
+    return found
+
+
+def _baselines(kept: record.Record, node: str) -> dict[str, Baseline]:
+    """MTU and address that the deploy gave each interface of a node."""
+    found = {"eth0": Baseline(kept.management.mtu, mac_address(kept.name, Endpoint(node, "eth0")))}
+    for link in kept.links:
+        for end in link.ends:
+            if end.node == node:
+                found[end.interface] = Baseline(link.mtu, mac_address(kept.name, end))
+    return found
