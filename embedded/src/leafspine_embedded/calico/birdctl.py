@@ -5,7 +5,6 @@ Only the standard library and cheap imports: the calicoctl drop-in uses it too.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -78,6 +77,7 @@ def ask(path: Path, command: str, timeout: float = 2.0) -> Reply:
 
 async def ask_async(path: Path, command: str, timeout: float = 5.0) -> Reply:
     """`ask` for coroutines."""
+    import asyncio  # 40 ms that calicoctl does not need
 
     async def exchange() -> Reply:
         reader, writer = await asyncio.open_unix_connection(str(path))

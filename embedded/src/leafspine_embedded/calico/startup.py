@@ -69,9 +69,9 @@ def default_pool(env: Mapping[str, str], pod_subnet: str) -> dict[str, object] |
 
 
 def cluster_type(env: Mapping[str, str]) -> str:
-    """ClusterInformation's type: CLUSTER_TYPE of the manifest, and kdd for the Kubernetes datastore."""
+    """ClusterInformation's type: CLUSTER_TYPE of the manifest, kubeadm because kind makes its clusters with it, kdd for the datastore."""
     parts = [part for part in env.get("CLUSTER_TYPE", "k8s,bgp").split(",") if part]
-    return ",".join(dict.fromkeys([*parts, "kdd"]))
+    return ",".join(dict.fromkeys([*parts, "kubeadm", "kdd"]))
 
 
 def ensure(store: Store, env: Mapping[str, str], pod_subnet: str) -> list[str]:
