@@ -135,7 +135,8 @@ def merged(live: Any, wanted: Any) -> Any:
 
 def _resource(value: Any) -> dict[str, Any]:
     """A narrowing for the type checker: merging two dictionaries gives one."""
-    assert isinstance(value, dict)
+    if not isinstance(value, dict):
+        raise AssertionError(value)
     return value
 
 

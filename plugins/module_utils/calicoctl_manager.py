@@ -77,8 +77,8 @@ def _read_wish(state: str, entry: Any, place: str) -> Wish:
         return Wish(identity_of(resource), resource)
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str) or not entry["kind"]:
         raise BadResource(f"{place}: must be a dictionary with kind and name")
-    metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
-    assert isinstance(metadata, dict)
+    given = entry.get("metadata")
+    metadata: dict[str, Any] = given if isinstance(given, dict) else {}
     name = entry.get("name") or metadata.get("name") or ""
     if not isinstance(name, str) or not (name or state == "query"):
         raise BadResource(f"{place} ({entry['kind']}): name is missing")
