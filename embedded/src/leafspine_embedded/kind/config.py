@@ -170,7 +170,7 @@ def _value(node: yaml.Node, kind: str, errors: list[str]) -> Any:
         return _structure(node, kind, errors)
     if kind in _GO and isinstance(node, yaml.ScalarNode) and (kind == "str" or node.tag in _TAGS[kind]):
         return node.value if kind == "str" else yaml.safe_load(node.value)
-    tag = {yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}.get(type(node)) or node.tag.replace("tag:yaml.org,2002:", "!!")
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
     shown = f" `{node.value[:10]}`" if isinstance(node, yaml.ScalarNode) else ""
     errors.append(f"line {node.start_mark.line + 1}: cannot unmarshal {tag}{shown} into {_go_type(kind)}")
     return None

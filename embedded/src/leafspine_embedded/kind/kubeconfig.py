@@ -1,4 +1,4 @@
-"""The kubeconfig of a cluster, alone and merged into a file as kind does it."""
+"""The kubeconfig of a cluster, alone and merged into a file as kind does it. Who writes holds the lock of kind/cluster.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from leafspine_embedded.common.state import lock, run_root, write_atomic
+from leafspine_embedded.common.state import write_atomic
 from leafspine_embedded.kind.errors import KindError
 
 
@@ -66,28 +66,26 @@ def _write(path: Path, config: dict[str, Any]) -> None:
 
 def merge(path: Path, config: dict[str, Any]) -> None:
     """Put the entries of `config` into the file (made when missing), everything else kept; its context becomes the current one."""
-    with lock(run_root() / "kubeconfig.lock"):
-        present = _read(path)
-        result = {"apiVersion": "v1", "kind": "Config", "preferences": {}, **present, "current-context": config["current-context"]}
-        for key in ("clusters", "contexts", "users"):
-            mine = {entry["name"] for entry in config[key]}
-            result[key] = [*(entry for entry in present.get(key) or [] if entry.get("name") not in mine), *config[key]]
-        if result != present or (path.stat().st_mode & 0o777) != 0o600:
-            _write(path, result)
+    present = _read(path)
+    result = {"apiVersion": "v1", "kind": "Config", "preferences": {}, **present, "current-context": config["current-context"]}
+    for key in ("clusters", "contexts", "users"):
+        mine = {entry["name"] for entry in config[key]}
+        result[key] = [*(entry for entry in present.get(key) or [] if entry.get("name") not in mine), *config[key]]
+    if result != present or (path.stat().st_mode & 0o777) != 0o600:
+        _write(path, result)
 
 
 def remove(path: Path, cluster: str) -> bool:
     """Take the cluster's entries out of the file; True when there were any."""
     name = context_name(cluster)
-    with lock(run_root() / "kubeconfig.lock"):
-        present = _read(path)
-        result = dict(present)
-        for key in ("clusters", "contexts", "users"):
-            if present.get(key):
-                result[key] = [entry for entry in present[key] if entry.get("name") != name]
-        if result.get("current-context") == name:
-            result["current-context"] = ""
-        if result == present:
-            return False
-        _write(path, result)
+    present = _read(path)
+    result = dict(present)
+    for key in ("clusters", "contexts", "users"):
+        if present.get(key):
+            result[key] = [entry for entry in present[key] if entry.get("name") != name]
+    if result.get("current-context") == name:
+        result["current-context"] = ""
+    if result == present:
+        return False
+    _write(path, result)
     return True

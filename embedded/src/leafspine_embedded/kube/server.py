@@ -26,6 +26,7 @@ from leafspine_embedded.kube.admission import Rules
 from leafspine_embedded.kube.app import Api
 from leafspine_embedded.kube.context import ClusterContext
 from leafspine_embedded.kube.lifecycle import Lifecycle
+from leafspine_embedded.kube.server_codes import BAD_SETTINGS
 from leafspine_embedded.kube.store import Store
 
 log = logging.getLogger("leafspine.kube")
@@ -37,8 +38,6 @@ CONTROLLERS = [
 _RESTART_FIRST, _RESTART_MOST = 1.0, 30.0  # seconds before a controller that failed runs again
 _EXPIRE_EVERY = 300.0
 _PR_SET_PDEATHSIG = 1
-BAD_SETTINGS = 78
-
 Controller = Callable[[Store, ClusterContext], Awaitable[None]]
 
 
