@@ -43,6 +43,7 @@ class Settings:
     recreate: bool = False
     force: bool = False
     export_logs: str | None = None
+    start_command: list[str] = field(default_factory=list)
     api_timeout: float = 10
     check_mode: bool = False
 
@@ -126,6 +127,7 @@ class Cluster:
         exported = False
         if todo.action == "none":
             exported = self._export(found)
+            todo = self._start(found, todo)
         elif not self.settings.check_mode:
             if todo.action == "recreate":
                 self._delete()
@@ -185,21 +187,41 @@ class Cluster:
             found.kubeconfig = text
         return True
 
+    def _start(self, found: Found, todo: Plan) -> Plan:
+        """Run start_command when the cluster stands as wanted but its API server does not answer."""
+        if not self.settings.start_command:
+            return todo
+        error = probe_api(read_access(found.kubeconfig or ""), 0)
+        if error is None:
+            return todo
+        if not self.settings.check_mode:
+            words = [part for word in self.settings.start_command for part in (found.nodes if word == "{nodes}" else [word.replace("{name}", self.name)])]
+            done = Tool(words, environment=self.tool.env, timeout=self.tool.timeout).run()
+            if done.rc != 0:
+                raise Failure(
+                    f"the API server of cluster {self.name} does not answer ({error}), and start_command failed: {done.text or 'without a word'}",
+                    reason="not_started",
+                    hint="force_recreate=true builds the cluster anew.",
+                    **done.as_details(),
+                )
+        return Plan("start", [f"the API server does not answer: {error}"])
+
     def _report(self, wanted: Recipe, found: Found, todo: Plan, exported: bool) -> dict[str, Any]:
-        changed = todo.action != "none"
-        built = not (changed and self.settings.check_mode)
-        access = read_access((read_text(self.settings.kubeconfig) if changed else found.kubeconfig) or "") if built else read_access("")
+        rebuilt = todo.action in ("create", "recreate")
+        built = not (rebuilt and self.settings.check_mode)
+        access = read_access((read_text(self.settings.kubeconfig) if rebuilt else found.kubeconfig) or "") if built else read_access("")
         error = probe_api(access, self.settings.api_timeout if not self.settings.check_mode else 0) if built else "the cluster is not built"
         if built and error:
             self.warnings.append(f"the API server of cluster {self.name} does not answer: {error}; force_recreate=true builds the cluster anew")
         before = {"nodes": found.nodes, **(found.made.made_of() if found.made else {})} if found.nodes else {}
-        after = {"nodes": node_names(self.name, wanted.config), **wanted.made_of()} if changed else before
+        after = {"nodes": node_names(self.name, wanted.config), **wanted.made_of()} if rebuilt else before
+        changed = todo.action != "none"
         return {
             "changed": changed or exported,
             "action": todo.action if changed or not exported else "kubeconfig",
             "reasons": todo.reasons,
             "name": self.name,
-            "nodes": node_names(self.name, wanted.config) if changed else found.nodes,
+            "nodes": node_names(self.name, wanted.config) if rebuilt else found.nodes,
             "kubeconfig": self.settings.kubeconfig,
             "server": access.server,
             "api_reachable": built and not error,

@@ -72,6 +72,14 @@ options:
     description:
       - Folder on the lab host for the nodes' logs (C(kind export logs)) when the creation fails.
     type: path
+  start_command:
+    description:
+      - Command that starts a cluster which stands as wanted but whose API server does not answer, for instance after a reboot of the lab
+        host. C({name}) stands for the cluster's name, C({nodes}) as a word of its own for the names of its nodes.
+      - Without it such a cluster is only warned of.
+    type: list
+    elements: str
+    default: []
   executable:
     description:
       - The command, as a name on the PATH or a path. A list puts further words before every call.
@@ -139,6 +147,13 @@ EXAMPLES = r"""
     recreate: true
     export_logs: /var/lib/leafspine/calico-bgp-rr/kind-logs
 
+- name: Start the nodes again when the API server does not answer
+  leafspine.calico.kind_cluster:
+    name: clab-calico-bgp-rr
+    kubeconfig: /var/lib/leafspine/calico-bgp-rr/kubeconfig
+    config: "{{ wanted }}"
+    start_command: [docker, start, "{nodes}"]
+
 - name: Delete the cluster
   leafspine.calico.kind_cluster:
     name: clab-calico-bgp-rr
@@ -148,7 +163,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was (or in check mode would be) done. One of V(none), V(create), V(recreate), V(kubeconfig), V(delete).
+  description: What was (or in check mode would be) done. One of V(none), V(create), V(recreate), V(start), V(kubeconfig), V(delete).
   returned: success
   type: str
   sample: create
@@ -189,7 +204,7 @@ reason:
   description:
     - What kind of failure it was. One of V(bad_arguments), V(bad_config), V(bad_name), V(bad_patch), V(config_differs), V(disk_full),
       V(executable_missing), V(foreign_kubeconfig), V(foreign_record), V(image_missing), V(inotify), V(name_taken),
-      V(no_container_runtime), V(no_such_cluster), V(not_privileged), V(timeout), V(unknown), V(wrong_nodes).
+      V(no_container_runtime), V(no_such_cluster), V(not_privileged), V(not_started), V(timeout), V(unknown), V(wrong_nodes).
   returned: failure
   type: str
 hint:
@@ -252,6 +267,7 @@ ARGUMENTS: dict[str, Any] = {
     "force_recreate": {"type": "bool", "default": False},
     "retain": {"type": "bool", "default": False},
     "export_logs": {"type": "path"},
+    "start_command": {"type": "list", "elements": "str", "default": []},
     "executable": {"type": "list", "elements": "str", "default": ["kind"]},
     "path": {"type": "list", "elements": "path", "default": []},
     "environment": {"type": "dict", "default": {}},
@@ -295,6 +311,7 @@ def settings(params: dict[str, Any], check_mode: bool) -> Settings:
         recreate=params["recreate"],
         force=params["force_recreate"],
         export_logs=params["export_logs"],
+        start_command=params["start_command"],
         api_timeout=params["api_timeout"],
         check_mode=check_mode,
     )

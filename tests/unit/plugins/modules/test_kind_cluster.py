@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +153,13 @@ def test_the_same_configuration_written_otherwise_is_the_same(fake: FakeTool, di
     assert not run(fake, directory, config=json.dumps(CONFIG))["changed"]
 
 
+def test_text_on_a_host_without_pyyaml_says_what_to_do(fake: FakeTool, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    failed = run(fake, directory, config=yaml.safe_dump(CONFIG))
+    assert failed["reason"] == "bad_arguments" and "from_yaml" in failed["msg"] and fake.calls == []
+    assert run(fake, directory, config=json.dumps(CONFIG))["action"] == "create"
+
+
 def test_a_lost_node_makes_it_anew(fake: FakeTool, directory: Path) -> None:
     run(fake, directory)
     fake.store = {"lab": {"nodes": NODES[:2], "serial": 1}}
@@ -277,6 +285,25 @@ def test_an_api_server_that_is_gone_is_a_warning(fake: FakeTool, directory: Path
     (fake.folder / "access.json").write_text(json.dumps({**access, "server": dead}))
     result = run(fake, directory)
     assert not result["api_reachable"] and "refused" in result["api_error"] and "force_recreate" in result["warnings"][0]
+
+
+def test_a_cluster_whose_api_server_is_gone_is_started_when_a_command_is_given(fake: FakeTool, directory: Path, api: str, tmp_path: Path) -> None:
+    asked = tmp_path / "started"
+    start = ["sh", "-c", 'echo "$@" >> "$0"', str(asked), "{name}!", "{nodes}"]
+    run(fake, directory, start_command=start)
+    # As wanted and answering: the command is not run.
+    assert not run(fake, directory, start_command=start)["changed"] and not asked.exists()
+    access = json.loads((fake.folder / "access.json").read_text())
+    (fake.folder / "access.json").write_text(json.dumps({**access, "server": "https://127.0.0.1:1"}))
+    run(fake, directory)
+    assert run(fake, directory, check=True, start_command=start)["action"] == "start" and not asked.exists()
+    result = run(fake, directory, start_command=start)
+    assert result["changed"] and result["action"] == "start" and result["nodes"] == NODES
+    assert asked.read_text() == "lab! lab-control-plane lab-worker lab-worker2\n"
+    # It ran, but the server still does not answer.
+    assert not result["api_reachable"] and "does not answer" in result["warnings"][0]
+    failed = run(fake, directory, start_command=["sh", "-c", "echo no such container >&2; exit 1"])
+    assert failed["reason"] == "not_started" and "no such container" in failed["msg"] and failed["rc"] == 1
 
 
 def test_a_server_with_another_authority_is_not_this_cluster(fake: FakeTool, directory: Path, api: str) -> None:
