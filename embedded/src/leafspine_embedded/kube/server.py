@@ -34,6 +34,7 @@ log = logging.getLogger("leafspine.kube")
 # Modules with `async def run(store, cluster)`: one task each, for the life of the process.
 CONTROLLERS = [
     "leafspine_embedded.kube.nodes",
+    "leafspine_embedded.calico.controller",
 ]
 _RESTART_FIRST, _RESTART_MOST = 1.0, 30.0  # seconds before a controller that failed runs again
 _EXPIRE_EVERY = 300.0
