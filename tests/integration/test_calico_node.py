@@ -82,7 +82,8 @@ def wires() -> Iterator[None]:
 def leaf(wires: None, tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """A BIRD route reflector on the leaf (what FRR is in the lab), independent of the code under test; answers `show ...`."""
     clients = "".join(
-        f"protocol bgp n{i} {{ local as 65005; neighbor {a} as 65005; passive on; rr client; graceful restart; ipv4 {{ import all; export all; add paths rx; }}; }}\n"
+        f"protocol bgp n{i} {{ local as 65005; neighbor {a} as 65005; passive on; rr client; graceful restart; "
+        "ipv4 { import all; export all; add paths rx; }; }\n"
         for i, a in enumerate(NODES_HERE.values())
     )
     config, socket = tmp_path / "leaf.conf", tmp_path / "leaf.ctl"
