@@ -61,8 +61,23 @@ def test_the_check_can_fail(tmp_path: Path) -> None:
 
 def test_it_has_calico_s_own_settings() -> None:
     text = render(BASE)
-    for line in ("router id 10.1.5.11;", "merge paths on;", "learn;", "persist;", "scan time 2;", "metric 0;", "gateway recursive;", "add paths on;", "connect delay time 2;",
-                 "connect retry time 5;", "error wait time 5,30;", "local 10.1.5.11 as 65005;", "route 10.244.232.192/26 blackhole;", "protocol bgp Node_10_1_5_1 from bgp_template {"):  # fmt: skip
+    lines = (
+        "router id 10.1.5.11;",
+        "merge paths on;",
+        "learn;",
+        "persist;",
+        "scan time 2;",
+        "metric 0;",
+        "gateway recursive;",
+        "add paths on;",
+        "connect delay time 2;",
+        "connect retry time 5;",
+        "error wait time 5,30;",
+        "local 10.1.5.11 as 65005;",
+        "route 10.244.232.192/26 blackhole;",
+        "protocol bgp Node_10_1_5_1 from bgp_template {",
+    )
+    for line in lines:
         assert line in text, line
 
 
