@@ -70,8 +70,10 @@ def _link_commands(bridge: dict[str, Any], owner: str, observed: Observed) -> li
     commands: list[list[str]] = []
     if link is None:
         commands.append(["ip", "link", "add", "name", name, "mtu", str(mtu), "type", "bridge", "forward_delay", "0"])
-        # The host has no business on a rack's segment: no link-local address on the bridge itself.
-        commands.append(["ip", "link", "set", "dev", name, "addrgenmode", "none", "alias", mark, "up"])
+        # The host has no business on a rack's segment: no link-local address on the bridge itself. The kernel takes a link up before it looks
+        # at addrgenmode, so the two cannot be asked for in one command.
+        commands.append(["ip", "link", "set", "dev", name, "addrgenmode", "none", "alias", mark])
+        commands.append(["ip", "link", "set", "dev", name, "up"])
         return commands
     if not link.is_bridge:
         raise BridgeError(f"{name}: a link of that name exists and is not a bridge; rename the leaf or set another bridge_prefix in fabric.yml")

@@ -38,7 +38,8 @@ def absent(observed: Observed, wanted: list[dict[str, Any]] = WANTED) -> list[st
 def test_a_missing_bridge_is_made_with_its_mtu_marked_and_up() -> None:
     assert present(EMPTY, wanted=[{"name": "br-x", "mtu": 9000}]) == [
         "ip link add name br-x mtu 9000 type bridge forward_delay 0",
-        "ip link set dev br-x addrgenmode none alias leafspine:lab up",
+        "ip link set dev br-x addrgenmode none alias leafspine:lab",
+        "ip link set dev br-x up",
     ]
 
 
@@ -84,7 +85,7 @@ def test_a_name_the_kernel_cannot_take_is_refused(name: str) -> None:
 
 
 def test_a_name_of_15_characters_is_taken() -> None:
-    assert len(present(EMPTY, wanted=[{"name": "br-123456789012", "mtu": 1500}])) == 2
+    assert len(present(EMPTY, wanted=[{"name": "br-123456789012", "mtu": 1500}])) == 3
 
 
 # --- firewall ------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def test_a_command_that_fails_ends_the_module_with_its_words(run_module: Any, co
     commands.answer("ip link set", rc=2, err="RTNETLINK answers: Operation not permitted\n")
     result = run_module(linux_bridge, **ARGS)
     assert result["failed"]
-    assert result["msg"] == "ip link set dev br-leaf0 addrgenmode none alias leafspine:lab up: RTNETLINK answers: Operation not permitted"
+    assert result["msg"] == "ip link set dev br-leaf0 addrgenmode none alias leafspine:lab: RTNETLINK answers: Operation not permitted"
     assert result["rc"] == 2
 
 

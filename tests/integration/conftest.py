@@ -1,0 +1,31 @@
+"""Fixtures of the tests on the real host: a namespace of one's own, a picture of the host before and after."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
+
+
+@pytest.fixture
+def same_host() -> Iterator[Callable[[], list[str]]]:
+    """Gives a function that returns what differs on the host since the test's start; the test's end must be like its start."""
+    before = snapshot.take()
+
+    def since() -> list[str]:
+        return snapshot.difference(before, snapshot.take())
+
+    yield since
+    assert since() == []
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A network namespace whose name is the test's number and whose links go with it."""
+    name = f"tg-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    yield name
+    subprocess.run(["ip", "netns", "delete", name], check=True)
