@@ -22,7 +22,7 @@ from typing import Any
 
 from ..common import netns, process
 from ..common.errors import EngineError
-from . import kernel, tools, transport
+from . import kernel, shell, tools, transport
 from .control import control_socket
 from .machine import Machine, load, ssh_addresses
 from .model import CommitError
@@ -30,6 +30,7 @@ from .rpc import Channel, Refused, Send, open_channel
 
 log = logging.getLogger("helper")
 MAX_STREAM = 3600.0
+STREAMS = {**tools.STREAMS, **shell.STREAMS}
 
 
 class Helper:
@@ -155,11 +156,11 @@ class Helper:
             raise Refused(str(error), "tool") from None
 
     async def _run(self, machine: Machine, program: Any, options: Any, send: Send) -> int:
-        """Run ping or traceroute, sending what it prints as it comes; the exit code. Cancelling ends the program as Control-C does."""
-        if program not in tools.STREAMS or not isinstance(options, dict):
+        """Run ping, traceroute or a program of the shell, sending what it prints as it comes; the exit code. Cancelling ends the program as Control-C does."""
+        if program not in STREAMS or not isinstance(options, dict):
             raise Refused(f"unknown program {program!r}")
         try:
-            argv = tools.STREAMS[program](options)
+            argv = STREAMS[program](options)
         except (tools.BadOption, KeyError, TypeError) as error:
             raise Refused(str(error), "option") from None
         child = await asyncio.create_subprocess_exec(

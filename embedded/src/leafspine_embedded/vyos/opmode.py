@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from leafspine_embedded.vyos import optable, schema
+from leafspine_embedded.vyos import optable, schema, shell
 from leafspine_embedded.vyos.model import Router
 from leafspine_embedded.vyos.optable import OpError
+from leafspine_embedded.vyos.tools import BadOption
 from leafspine_embedded.vyos.tree import Node, Tree
 
 VERSION = """\
@@ -34,14 +36,26 @@ Copyright:        leafspine.calico (the command line of VyOS, not VyOS itself)
 
 
 def resolve(words: list[str]) -> list[str]:
-    """The full words of a command; `vtysh -c "show ..."` becomes ["vtysh", "show ...", ...]. Raises OpError."""
+    """The full words of a command; `vtysh -c "show ..."` becomes ["vtysh", "show ...", ...], a shell's program ["shell", ...]. Raises OpError."""
     if words[:1] == ["sudo"] and words[1:2] == ["vtysh"]:
         words = words[1:]
     if words[:1] == ["vtysh"]:
         return _vtysh(words[1:])
+    if words[:1] and words[0] in shell.PROGRAMS:
+        return ["shell", *_checked(words, shell.argv)]
     if not words:
         raise OpError("Incomplete command: run")
-    return optable.resolve(words)
+    full = optable.resolve(words)
+    return _checked(full, shell.monitor) if full[0] == "monitor" else full
+
+
+def _checked(words: list[str], check: Callable[[list[str]], list[str]]) -> list[str]:
+    """The words, once the shell's check has nothing against them. Raises OpError."""
+    try:
+        check(words)
+    except BadOption as error:
+        raise OpError(f"Invalid command: [{error}] is not supported by the embedded engine") from None
+    return words
 
 
 def _vtysh(rest: list[str]) -> list[str]:

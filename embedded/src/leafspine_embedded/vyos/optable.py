@@ -191,6 +191,12 @@ show | Show system information
     uptime .
   users .
   version . | Version
+monitor
+  traffic
+    interface
+      <interface> .
+        filter
+          <expression> .
 ping
   <host> .
     <*> .
