@@ -35,6 +35,7 @@ log = logging.getLogger("leafspine.kube")
 CONTROLLERS = [
     "leafspine_embedded.kube.nodes",
     "leafspine_embedded.calico.controller",
+    "leafspine_embedded.node.main",
 ]
 _RESTART_FIRST, _RESTART_MOST = 1.0, 30.0  # seconds before a controller that failed runs again
 _EXPIRE_EVERY = 300.0
