@@ -82,6 +82,9 @@ class Api:
             user = auth.from_certificate(transport.get_extra_info("peercert") if transport is not None else None)
         if user is None:
             raise Unauthorized("Unauthorized")
+        other = request.headers.get("Impersonate-User", "")
+        if other:
+            return auth.impersonate(self._store, user, other, request.headers.getall("Impersonate-Group", []))
         return user
 
     def _authorize(self, request: web.BaseRequest, user: auth.User, target: wire.Target) -> None:

@@ -58,6 +58,19 @@ def from_token(store: Store, key: bytes, token: str) -> User | None:
     return User(claims["sub"], groups, account["uid"])
 
 
+def impersonate(store: Store, user: User, name: str, groups: list[str]) -> User:
+    """The user that `kubectl --as` asks to be. Raises ApiError 403 for who may not."""
+    for resource, wanted in (("users", name), *(("groups", group) for group in groups)):
+        if not may(store, user, "impersonate", "", resource, "", wanted):
+            text = f'{resource} "{wanted}" is forbidden: User "{user.name}" cannot impersonate resource "{resource}" in API group "" at the cluster scope'
+            raise ApiError(text, code=403, reason="Forbidden", details={"name": wanted, "kind": resource})
+    given = list(groups)
+    account = name.removeprefix("system:serviceaccount:")
+    if account != name and not given:
+        given = ["system:serviceaccounts", f"system:serviceaccounts:{account.partition(':')[0]}"]
+    return User(name, tuple(dict.fromkeys([*given, "system:authenticated"])))
+
+
 def may(store: Store, user: User, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
     """RBAC's answer. `resource` with its subresource: `pods/exec`."""
     if _SUPERUSERS & set(user.groups) or (verb == "create" and resource in _SELF_REVIEWS):

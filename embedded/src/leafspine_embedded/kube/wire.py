@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from leafspine_embedded.kube import protobuf
 from leafspine_embedded.kube.errors import ApiError, BadRequest, PathNotFound, UnsupportedMediaType
 from leafspine_embedded.kube.objects import Object
 from leafspine_embedded.kube.resources import Registry, Resource
@@ -56,6 +57,8 @@ async def body(request: web.BaseRequest) -> Any:
     if not raw.strip():
         return None
     media = request.headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
+    if media == protobuf.MEDIA:
+        return protobuf.decode(raw)
     if media in {"application/yaml", "application/apply-patch+yaml"}:
         import yaml  # only here: it costs time and memory, and nearly every client sends JSON
 
@@ -68,7 +71,8 @@ async def body(request: web.BaseRequest) -> Any:
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
-    raise UnsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml")
+    accepted = f"application/json, application/yaml, {protobuf.MEDIA}"
+    raise UnsupportedMediaType(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
 
 
 async def _read(request: web.BaseRequest) -> bytes:
