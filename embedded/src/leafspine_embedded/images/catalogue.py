@@ -53,6 +53,7 @@ class Image:
     kind: PROGRAM (a process of its own) or AGENT (a coroutine of the engine's process; `agent` names it).
     entrypoint, command: as in an image's configuration; a container's `command` and `args` replace them.
     files: machine path -> path in the container, read only, beside the programs under /usr that every image has.
+    listens: the TCP port its own program opens; the container counts as started only then, so that "ready" without a probe is true.
     """
 
     names: tuple[str, ...]
@@ -63,6 +64,7 @@ class Image:
     agent: str = ""
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    listens: int = 0
     title: str = field(default="", compare=False)
 
 
@@ -81,6 +83,7 @@ IMAGES: tuple[Image, ...] = (
         names=("nettool", "nettoolbox"),
         entrypoint=_python("nettool.py"),
         files=((str(_HERE / "nettool.py"), "/opt/leafspine/images/nettool.py"),),
+        listens=80,
         title="HTTP server that names pod, address and client; curl, ping, ip, tcpdump of this machine",
     ),
     Image(names=("calico/node",), kind=AGENT, agent="calico-node", title="Calico's IPAM, BIRD and routes of one node"),

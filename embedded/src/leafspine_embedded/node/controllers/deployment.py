@@ -193,11 +193,11 @@ class Deployments:
 
 def _conditions(old: list[Object], enough: bool, done: bool, name: str) -> list[Object]:
     """Available and Progressing, with the times of what did not change."""
+    availability = f"Deployment {'has' if enough else 'does not have'} minimum availability."
+    progress = f'ReplicaSet "{name}" has successfully progressed.' if done else f'ReplicaSet "{name}" is progressing.'
     wanted = [
-        ("Available", enough, "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable")
-        + (f"Deployment {'has' if enough else 'does not have'} minimum availability.",),
-        ("Progressing", True, "NewReplicaSetAvailable" if done else "ReplicaSetUpdated")
-        + (f'ReplicaSet "{name}" has successfully progressed.' if done else f'ReplicaSet "{name}" is progressing.',),
+        ("Available", enough, "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable", availability),
+        ("Progressing", True, "NewReplicaSetAvailable" if done else "ReplicaSetUpdated", progress),
     ]
     before = {entry["type"]: entry for entry in old}
     result = []

@@ -7,12 +7,12 @@ too many changes nothing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
 from leafspine_embedded.kube.resources import Resource
 from leafspine_embedded.kube.store import Change, Store
+from leafspine_embedded.node import waiting
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,7 @@ async def run(name: str, store: Store, resources: Iterable[Resource], look: Call
     store.on_change(react)
     again: float | None = None
     while True:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(changed.wait(), again)
+        await waiting.event(changed, again)
         await asyncio.sleep(_DEBOUNCE)
         changed.clear()
         try:

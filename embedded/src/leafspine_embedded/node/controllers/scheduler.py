@@ -39,7 +39,8 @@ def set_condition(pod: Object, kind: str, status: str, reason: str = "", message
     """Set one condition of a pod's status; its transition time moves only with the status."""
     conditions = pod.setdefault("status", {}).setdefault("conditions", [])
     old = next((entry for entry in conditions if entry["type"] == kind), None)
-    entry: Object = {"lastProbeTime": None, "lastTransitionTime": now(), "observedGeneration": pod["metadata"].get("generation", 1), "status": status, "type": kind}
+    generation = pod["metadata"].get("generation", 1)
+    entry: Object = {"lastProbeTime": None, "lastTransitionTime": now(), "observedGeneration": generation, "status": status, "type": kind}
     if reason:
         entry["reason"], entry["message"] = reason, message
     if old is not None:

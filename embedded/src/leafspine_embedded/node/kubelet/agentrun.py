@@ -15,6 +15,7 @@ from leafspine_embedded.common.state import ensure_dir
 from leafspine_embedded.kube.context import ClusterContext
 from leafspine_embedded.kube.objects import now_micro
 from leafspine_embedded.kube.store import Store
+from leafspine_embedded.node import waiting
 
 from .process import StartError
 
@@ -98,8 +99,8 @@ class AgentRun:
     async def stop(self, grace: float) -> int:
         """Ask for the end, after `grace` seconds (at least two: an agent has daemons to put away) cancel."""
         self._stop.set()
-        with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(self.wait(), max(grace, 2.0))
+        if await waiting.event(self._ended, max(grace, 2.0)):
+            return self._code
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from leafspine_embedded.common import process as processes
 from leafspine_embedded.images import catalogue
 from leafspine_embedded.kube.objects import Object, now, parse_time
 
@@ -19,6 +20,8 @@ from .host import Host
 from .probes import Prober, Target
 from .process import ContainerProcess, StartError, remove_old
 from .status import Container
+
+_LISTEN_TIMEOUT = 3.0  # seconds a catalogue program gets to open its port
 
 
 class Runner:
@@ -126,6 +129,8 @@ class Runner:
                 description = describe(self.host, self.pod, self.container, image, self.place)
                 self.event("Created", f"Created container: {self.name}")
                 await process.start(description)
+                if image.listens and not self.container.get("command") and not self.container.get("args"):
+                    await process.listening(image.listens, _LISTEN_TIMEOUT)
         except ConfigError as error:
             self.event("Failed", f"Error: {error}", "Warning")
             self.state.set_waiting("CreateContainerConfigError", str(error))
@@ -150,6 +155,8 @@ class Runner:
     def adopt(self) -> None:
         """After a restart of the engine: take up the present run where it still lives, else note how it ended."""
         if not self.running:
+            # The engine may have died between starting a process and writing it down.
+            processes.kill(processes.strays(self.directory), 0.0)
             return
         image = self.pull()
         if image is None:
@@ -302,4 +309,3 @@ def _duration(seconds: float) -> str:
     if whole < 60:
         return f"{seconds:g}s" if seconds != whole else f"{whole}s"
     return f"{whole // 60}m{whole % 60}s"
-

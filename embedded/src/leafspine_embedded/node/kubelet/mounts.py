@@ -77,10 +77,12 @@ def _programs() -> list[Entry]:
 
 def _etc(files: dict[str, str]) -> list[Entry]:
     """A container's /etc. files: name -> machine path of the kubelet's resolv.conf, hosts, hostname."""
-    passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    # Debian's tcpdump gives up root for a user of its own name.
+    users = (("root", 0, "/root", "/bin/sh"), ("tcpdump", 101, "/nonexistent", "/usr/sbin/nologin"), ("nobody", 65534, "/nonexistent", "/usr/sbin/nologin"))
+    passwd = "".join(f"{name}:x:{number}:{number}:{name}:{home}:{shell}\n" for name, number, home, shell in users)
     entries: list[Entry] = [
         {"kind": "file", "target": "/etc/passwd", "text": passwd},
-        {"kind": "file", "target": "/etc/group", "text": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"},
+        {"kind": "file", "target": "/etc/group", "text": "root:x:0:\ntty:x:5:\ntcpdump:x:101:\nnogroup:x:65534:\n"},
         {"kind": "file", "target": "/etc/nsswitch.conf", "text": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
     ]
     for name in ("alternatives", "ssl/certs", "ld.so.cache", "protocols", "services"):

@@ -96,11 +96,14 @@ async def probe(spec: Object, target: Target) -> None:
     seconds = float(spec.get("timeoutSeconds") or 1)
     try:
         if "httpGet" in spec:
-            await asyncio.wait_for(_http(target, spec["httpGet"]), seconds)
+            async with asyncio.timeout(seconds):
+                await _http(target, spec["httpGet"])
         elif "tcpSocket" in spec:
-            await asyncio.wait_for(_tcp(target, spec["tcpSocket"]), seconds)
+            async with asyncio.timeout(seconds):
+                await _tcp(target, spec["tcpSocket"])
         elif "exec" in spec:
-            code, text = await asyncio.wait_for(target.run(list(spec["exec"].get("command") or [])), seconds)
+            async with asyncio.timeout(seconds):
+                code, text = await target.run(list(spec["exec"].get("command") or []))
             if code:
                 raise ProbeFailure(text.strip())
     except TimeoutError:

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 from leafspine_embedded.common import process
 from leafspine_embedded.common.state import ensure_dir, write_atomic
 from leafspine_embedded.images.catalogue import interpreter
+from leafspine_embedded.node import waiting
 
 _INIT = Path(__file__).with_name("init.py")
 # unshare of util-linux 2.38 cannot repeat its child's SIGKILL on itself: it complains and exits 1. Its standard error is its own file
@@ -137,7 +139,8 @@ class ContainerProcess:
 
         loop.add_reader(reader, readable)
         try:
-            data: bytes = await asyncio.wait_for(arrived, START_TIMEOUT)
+            async with asyncio.timeout(START_TIMEOUT):
+                data: bytes = await arrived
         except TimeoutError:
             self.signal(signal.SIGKILL)
             raise StartError("context deadline exceeded") from None
@@ -151,6 +154,12 @@ class ContainerProcess:
         if not text:
             complaint = self._exit_file.with_name(f"{self._exit_file.name}.err")
             raise StartError(complaint.read_text(errors="replace").strip() if complaint.exists() else "the container's first process was killed")
+
+    async def listening(self, port: int, timeout: float) -> None:
+        """Wait until somebody listens on a TCP port in the container's network, the container has ended, or the time is over."""
+        deadline = time.monotonic() + timeout
+        while not self.ended and self.pid is not None and time.monotonic() < deadline and not _listens(self.pid, port):
+            await asyncio.sleep(0.01)
 
     def find(self) -> bool:
         """Whether the very process that was started still runs; sets `shim` and `pid`."""
@@ -216,15 +225,22 @@ class ContainerProcess:
         """SIGTERM, after `grace` seconds SIGKILL; returns the exit code."""
         if not self.ended and grace > 0:
             self.signal(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self.wait(), grace)
+            await waiting.event(self._ended, grace)
         if not self.ended:
             self.signal(signal.SIGKILL)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self.wait(), 5)
+            if await waiting.event(self._ended, 5):
+                return self.exit_code()
             process.kill([pid for pid in (self.pid, self.shim) if pid is not None], 0.1)
             self._ended.set()
         return self.exit_code()
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()
+    except OSError:
+        return False
+    return any(fields[3] == "0A" and fields[1].endswith(f":{port:04X}") for fields in (line.split() for line in lines[1:]))
 
 
 def children(pid: int) -> list[int]:

@@ -67,9 +67,7 @@ class Runtime:
         if runner is None or runner.process is None or runner.process.ended:
             raise ApiError(f'unable to upgrade connection: container not found ("{chosen["name"]}")', code=404, reason="NotFound")
         try:
-            running = await execute.start(
-                worker.host, worker.pod, chosen, runner.place, runner.process, command, stdin=stdin is not None, tty=tty
-            )
+            running = await execute.start(worker.host, worker.pod, chosen, runner.place, runner.process, command, stdin=stdin is not None, tty=tty)
         except (execute.ExecError, ConfigError, OSError) as error:
             identity = runner.state.container_id.removeprefix("containerd://")
             raise ApiError(

@@ -36,7 +36,8 @@ def prepare(pod: Object, directory: Path, node_root: Path, lookup: Lookup) -> di
             found[name] = _host_path(volume["hostPath"], node_root)
             continue
         place = directory / name
-        place.mkdir(mode=0o777, parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o755)  # the engine runs with umask 077
         if kind == "emptyDir":
             place.chmod(0o777)
         else:

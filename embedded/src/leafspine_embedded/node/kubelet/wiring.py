@@ -94,11 +94,10 @@ def disable_checksum_offload(namespace: str, interface: str) -> None:
 async def ip(namespace: str, lines: list[str], *, force: bool = False) -> None:
     """Run `ip -batch` in a namespace. force: go on after a failing line and raise nothing. Raises WiringError."""
     arguments = ["ip", "-n", namespace, *(["-force"] if force else []), "-batch", "-"]
-    child = await asyncio.create_subprocess_exec(
-        *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
+    child = await asyncio.create_subprocess_exec(*arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
     try:
-        _out, errors = await asyncio.wait_for(child.communicate("\n".join(lines).encode() + b"\n"), _TIMEOUT)
+        async with asyncio.timeout(_TIMEOUT):
+            _out, errors = await child.communicate("\n".join(lines).encode() + b"\n")
     except TimeoutError:
         child.kill()
         raise WiringError(f"ip did not answer within {_TIMEOUT:g} s") from None

@@ -17,6 +17,7 @@ from leafspine_embedded.common.state import ensure_dir, write_atomic
 from leafspine_embedded.kube.errors import ApiError
 from leafspine_embedded.kube.objects import Object, now
 from leafspine_embedded.kube.resources import PODS
+from leafspine_embedded.node import waiting
 
 from . import sandbox as sandboxes
 from . import settings
@@ -29,6 +30,8 @@ from .status import Container, Runtime, compute, initialized, phase
 from .volumes import prepare
 
 log = logging.getLogger(__name__)
+
+_DRAIN = 0.25  # seconds between the end of the containers and that of the address
 
 
 class PodWorker:
@@ -111,8 +114,7 @@ class PodWorker:
         due = [self._retry_at, *(runner.state.retry_at for runner in (*self.init, *self.main) if runner.state.waiting is not None)]
         present = time.time()
         waits = [moment - present for moment in due if moment > present]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), min([self.host.times.check, *waits]))
+        await waiting.event(self._wake, min([self.host.times.check, *waits]))
 
     async def _synchronise(self) -> bool:
         meta = self.pod["metadata"]
@@ -280,6 +282,10 @@ class PodWorker:
         await stops
         if not self._removed:
             self._publish()
+            if self.sandbox is not None and not self.sandbox.on_host:
+                # Services learn from that status that the pod is gone. Until they have, its kernel still refuses connections, which a
+                # client notices at once; packets to an address that nobody has are lost in silence.
+                await asyncio.sleep(_DRAIN)
         await self._release_sandbox()
         if not self._removed:
             with contextlib.suppress(ApiError):
@@ -350,4 +356,3 @@ class PodWorker:
             self._make_runners()
             for runner in (*self.init, *self.main):
                 runner.adopt()
-

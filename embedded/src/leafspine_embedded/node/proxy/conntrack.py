@@ -45,4 +45,5 @@ async def forget(namespace: str, entries: Iterable[Stale]) -> None:
             *netns.prefix(namespace), str(program), *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), 5)
+            async with asyncio.timeout(5):
+                await child.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 
@@ -11,6 +10,7 @@ from leafspine_embedded.common import netns
 from leafspine_embedded.kube.context import ClusterContext, Node
 from leafspine_embedded.kube.resources import ENDPOINTSLICES, NODES, SERVICES
 from leafspine_embedded.kube.store import Change, Store
+from leafspine_embedded.node import waiting
 
 from . import conntrack
 from .model import ServicePort, service_ports
@@ -39,7 +39,8 @@ async def nft(namespace: str, *arguments: str, text: str = "") -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        output, errors = await asyncio.wait_for(child.communicate(text.encode()), _TIMEOUT)
+        async with asyncio.timeout(_TIMEOUT):
+            output, errors = await child.communicate(text.encode())
     except TimeoutError:
         child.kill()
         raise NftError(f"nft did not answer within {_TIMEOUT:g} s") from None
@@ -77,9 +78,7 @@ class NodeProxy:
         wait: float | None = None
         self.wake.set()
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), wait)
-            asked = self.wake.is_set()
+            asked = await waiting.event(self.wake, wait)
             if asked:
                 await asyncio.sleep(_DEBOUNCE)
             self.wake.clear()

@@ -120,7 +120,9 @@ def _base_chains(view: NodeView) -> list[str]:
     # kernel finds first (the management network's). The rack address is the one that says which node it came through.
     to_pods = [f'  oifname "cali*" snat to {view.address}'] if view.address else []
     return [
+        # A reset, not ICMP: the kernel sends about one ICMP error a second to a host, the rest of the connections would hang.
         "chain reject-packet {",
+        "  meta l4proto tcp reject with tcp reset",
         "  reject",
         "}",
         "chain drop-packet {",
