@@ -54,7 +54,9 @@ class Box:
         nat, plan = self.nat, self.plan
         section = "interfaces"
         try:
-            self._kernel(tree, before)
+            self._interfaces(tree, before)
+            section = "system sysctl"
+            self._sysctls(tree)
             section = "nat"
             self._nat(render.nft_ruleset(tree))
             section = "protocols"
@@ -83,14 +85,17 @@ class Box:
         names = list(render.kernel_plan(tree).sysctls)
         return Snapshot(kernel.read(self.namespace), kernel.read_sysctls(self.namespace, names))
 
-    def _kernel(self, tree: Tree, before: Snapshot) -> None:
+    def _interfaces(self, tree: Tree, before: Snapshot) -> None:
         plan = render.kernel_plan(tree)
         want = kernel.target(before.interfaces, self.plan, plan, self.baselines)
         kernel.apply(self.namespace, before.interfaces, want)
+        self.plan = plan
+
+    def _sysctls(self, tree: Tree) -> None:
+        plan = render.kernel_plan(tree)
         own = tree.keys("system", "sysctl", "parameter")
         kernel.write_sysctls(self.namespace, {name: value for name, value in plan.sysctls.items() if name not in own})
         kernel.write_sysctls(self.namespace, {name: value for name, value in plan.sysctls.items() if name in own}, optional=False)
-        self.plan = plan
 
     def _nat(self, ruleset: str) -> None:
         if ruleset != self.nat:
@@ -118,9 +123,7 @@ class Box:
         if text == self.frr_text:
             return
         new = frrdiff.parse(text)
-        if render.needs_bfdd(tree) and not (self.directory / "bfdd.pid").exists():
-            daemons.start(self.directory, self.namespace, ["bfdd"])
-            daemons.wait([self.directory], ["bfdd"])
+        self._start_more([name for name, needed in (("staticd", bool(render.static(tree))), ("bfdd", render.needs_bfdd(tree))) if needed])
         try:
             self._send(frrdiff.steps(self.frr, new))
         except FrrError as error:
@@ -128,6 +131,12 @@ class Box:
         self._hostname(render.hostname(tree))
         self._converge(new)
         self.frr, self.frr_text = new, text
+
+    def _start_more(self, names: list[str]) -> None:
+        """Start daemons that only this configuration needs; once started they stay."""
+        absent = [name for name in names if name not in daemons.expected(self.directory)]
+        daemons.start(self.directory, self.namespace, absent)
+        daemons.wait([self.directory], absent)
 
     def _converge(self, new: Config, *, forgive: bool = False) -> None:
         """Compare what FRR runs with what it should, and send the difference. Lines it accepts and shows otherwise are remembered.

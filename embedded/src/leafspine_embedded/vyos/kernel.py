@@ -80,7 +80,12 @@ def read(namespace: str) -> dict[str, State]:
 def _kind(link: dict[str, Any]) -> str:
     if link["ifname"] == "lo":
         return "loopback"
-    return "dummy" if link.get("linkinfo", {}).get("info_kind") == "dummy" else "ethernet"
+    return "dummy" if is_dummy(link["ifname"]) else "ethernet"
+
+
+def is_dummy(name: str) -> bool:
+    """By its name, as the path table has it: the device behind it may be of another type (`_create_dummy`)."""
+    return re.fullmatch(r"dum\d+", name) is not None
 
 
 def canonical(address: str) -> str:
@@ -137,8 +142,7 @@ def commands(now: dict[str, State], want: dict[str, State]) -> list[str]:
     for name, state in want.items():
         here = now.get(name)
         if here is None:
-            links.append(f"link add dev {name} type dummy")
-            here = State("dummy", up=False, mtu=1500, mac=state.mac)
+            here = State("dummy", up=False, mtu=1500, mac=state.mac)  # as `apply` has just created it
         gone += [f"address delete {address} dev {name}" for address in sorted(here.addresses - state.addresses)]
         come += [_add(address, name) for address in sorted(state.addresses - here.addresses, key=_order)]
         if state.mtu != here.mtu:
@@ -168,10 +172,23 @@ def _quoted(text: str) -> str:
 
 def apply(namespace: str, now: dict[str, State], want: dict[str, State]) -> bool:
     """Make the interfaces what they should be; False when they were. Raises KernelError (some of it may be done then)."""
+    for name in want:
+        if name not in now:
+            _create_dummy(namespace, name)
     lines = commands(now, want)
     if lines:
         run(namespace, "ip", "-batch", "-", text="\n".join(lines) + "\n")
     return bool(lines)
+
+
+def _create_dummy(namespace: str, name: str) -> None:
+    """A dummy interface; on a kernel without that driver the nearest there is: ifb, which has a carrier and delivers nothing either."""
+    try:
+        run(namespace, "ip", "link", "add", "dev", name, "type", "dummy")
+    except KernelError as error:
+        if "Unknown device type" not in str(error):
+            raise
+        run(namespace, "ip", "link", "add", "dev", name, "mtu", "1500", "type", "ifb")
 
 
 def sysctl_problem(name: str) -> str | None:
@@ -199,11 +216,12 @@ def write_sysctls(namespace: str, values: dict[str, str], *, optional: bool = Tr
             if problem is not None:
                 raise KernelError(problem)
             path = Path("/proc/sys", sysctl_path(name))
+            if not path.exists():
+                if optional:
+                    continue
+                raise KernelError(f"{name}: no such setting in a router's namespace")
             try:
                 if path.read_text().split() != value.split():
                     path.write_text(value)
-            except FileNotFoundError:
-                if not optional:
-                    raise KernelError(f"{name}: no such setting in a router's namespace") from None
             except OSError as error:
                 raise KernelError(f"{name} = {value}: {error.strerror}") from None

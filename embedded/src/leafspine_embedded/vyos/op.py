@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ def run(router: RouterState, words: list[str]) -> Awaitable[str] | AsyncIterator
     """The output of a command in full words, whole or (ping, traceroute) in pieces as it comes. Raises OpUnsupported when awaited."""
     if words[0] in ("ping", "traceroute"):
         return _stream(router, words)
+    if words[0] in ("shell", "monitor"):
+        return _program(router, words[0], words[1:] if words[0] == "shell" else words)
     return _whole(router, words)
 
 
@@ -92,7 +95,9 @@ async def _vtysh(router: RouterState, command: str) -> str:
     finally:
         if child.returncode is None:
             child.kill()
-    return output.decode(errors="replace")
+    text = output.decode(errors="replace")
+    # vtysh adds its own idea of the name: that of the machine all routers share.
+    return text.replace(f"\nhostname {os.uname().nodename}\n", "\n") if f"\nhostname {router.hostname}\n" in text else text
 
 
 def _clear(words: list[str]) -> str:
@@ -143,11 +148,24 @@ async def _stream(router: RouterState, words: list[str]) -> AsyncIterator[str]:
     except ValueError as error:
         yield f"\n  Invalid command: {words[0]} {words[1]} [{error}]\n\n"
         return
+    rest = ""
     try:
         async for piece in router.channel.pieces("run", router=router.name, program=words[0], options=options):
-            yield _unknown_host(words, piece)
+            whole, newline, rest = (rest + piece).rpartition("\n")  # whole lines: the tools write some in several parts
+            if newline:
+                yield _unknown_host(words, whole + newline)
+        yield rest
     except Refused as error:
         yield f"{words[0]}: {error}\n"
+
+
+async def _program(router: RouterState, name: str, words: list[str]) -> AsyncIterator[str]:
+    """What a program of the shell prints, errors too, as it comes."""
+    try:
+        async for piece in router.channel.pieces("run", router=router.name, program=name, options={"words": words}):
+            yield piece
+    except Refused as error:
+        yield f"{name}: {error}\n"
 
 
 def _unknown_host(words: list[str], piece: str) -> str:

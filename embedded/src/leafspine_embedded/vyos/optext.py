@@ -15,15 +15,20 @@ from .tree import Tree
 _STATES = {True: "u", False: "D"}
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Columns under dashes, two blanks apart; a cell of several lines makes several lines; all-number columns stand left, as VyOS's do."""
+def table(head: list[str], rows: list[list[str]], right: str = "") -> str:
+    """Columns under dashes, two blanks apart, each at least two wider than its title; a cell of several lines makes several lines.
+
+    right: the title of a column that stands at its right edge.
+    """
     cells = [[cell.split("\n") for cell in row] for row in rows]
-    widths = [max([len(title), *(len(part) for row in cells for part in row[number])]) for number, title in enumerate(head)]
-    lines = ["  ".join(title.ljust(width) for title, width in zip(head, widths, strict=True))]
+    widths = [max([len(title) + 2, *(len(part) for row in cells for part in row[number])]) for number, title in enumerate(head)]
+    pads = [str.rjust if title == right else str.ljust for title in head]
+    lines = ["  ".join(pad(title, width) for pad, title, width in zip(pads, head, widths, strict=True))]
     lines.append("  ".join("-" * width for width in widths))
     for row in cells:
         for number in range(max(len(cell) for cell in row)):
-            parts = [(cell[number] if number < len(cell) else "").ljust(width) for cell, width in zip(row, widths, strict=True)]
+            texts = [cell[number] if number < len(cell) else "" for cell in row]
+            parts = [pad(text, width) for pad, text, width in zip(pads, texts, widths, strict=True)]
             lines.append("  ".join(parts))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -31,7 +36,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def _kind(link: dict[str, Any]) -> str:
     if link["ifname"] == "lo":
         return "loopback"
-    return "dummy" if link.get("linkinfo", {}).get("info_kind") == "dummy" else "ethernet"
+    return "dummy" if link["ifname"].startswith("dum") else "ethernet"
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -52,11 +57,10 @@ def interfaces(data: str, name: str | None = None, kind: str | None = None) -> s
     for link in sorted(links, key=lambda link: _natural(link["ifname"])):
         addresses = [f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", []) if a.get("scope") != "link"]
         mac = link.get("address", "")
-        columns = [link["ifname"], "\n".join(addresses) or "-", mac, "default", f"{link['mtu']:>5}", _state(link), link.get("ifalias", "")]
+        columns = [link["ifname"], "\n".join(addresses) or "-", mac, "default", str(link["mtu"]), _state(link), link.get("ifalias", "")]
         rows.append(columns)
-    return "Codes: S - State, L - Link, u - Up, D - Down, A - Admin Down\n" + table(
-        ["Interface", "IP Address", "MAC", "VRF", "  MTU", "S/L", "Description"], rows
-    )
+    titles = ["Interface", "IP Address", "MAC", "VRF", "MTU", "S/L", "Description"]
+    return "Codes: S - State, L - Link, u - Up, D - Down, A - Admin Down\n" + table(titles, rows, right="MTU")
 
 
 def interface_detail(text: str, name: str | None, kind: str | None) -> str:
@@ -66,7 +70,7 @@ def interface_detail(text: str, name: str | None, kind: str | None) -> str:
         title = re.match(r"\d+: ([^:@]+)[:@]", block)
         if title is None or (name is not None and title.group(1) != name):
             continue
-        if name is None and kind is not None and kind != ("loopback" if title.group(1) == "lo" else "dummy" if "\n    dummy " in block else "ethernet"):
+        if name is None and kind is not None and _kind({"ifname": title.group(1)}) != kind:
             continue
         out.append(_block(block))
     return "\n".join(out) if out else ""
