@@ -1,0 +1,232 @@
+"""One lab from nothing to nothing: built, built again, looked at ahead, verified, repaired, destroyed, and the host as it was.
+
+The tests run in the order of this file and share one lab; a test that needs it running says so with the fixture ``running``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
+from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
+from ansible_collections.leafspine.calico.tests.integration.helpers.snapshot import Snapshot
+
+pytestmark = pytest.mark.root
+ROUTERS = ("leaf0", "leaf1", "spine0", "spine1")
+
+
+def changes_nothing(outcome: Outcome) -> None:
+    """The playbook succeeded, and neither its recap nor any of its tasks tells of a change."""
+    assert outcome.rc == 0, str(outcome)
+    assert outcome.changed() == []
+    assert outcome.recap("changed") == dict.fromkeys(outcome.recap("changed"), 0)
+
+
+def wait_for_connections() -> None:
+    """Ansible keeps a process a router for its SSH connection, which ends by itself some time after the playbook; it is no part of a lab."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and any("ansible" in place for place in snapshot.processes()):
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab("tg-site", tmp_path_factory.mktemp("tg-site"), octet=132, management="172.29.32.0/24", bridge_prefix="tg-")
+    assert made.play("destroy").rc == 0  # what a run that was cut off has left
+    yield made
+    made.play("destroy")
+
+
+@pytest.fixture(scope="module")
+def bare(lab: Lab) -> Snapshot:
+    """The host with packages and the engine installed, and no lab."""
+    prepared = lab.play("site", "--tags", "preflight", timeout=900)
+    assert prepared.rc == 0, str(prepared)
+    assert lab.play("destroy").rc == 0
+    wait_for_connections()
+    return snapshot.take()
+
+
+@pytest.fixture(scope="module")
+def running(lab: Lab, bare: Snapshot) -> Lab:
+    outcome = lab.play("site")
+    assert outcome.rc == 0, str(outcome)
+    assert set(outcome.recap("changed")) == {"labhost", *ROUTERS}
+    return lab
+
+
+def router_cli(lab: Lab, router: str, *lines: str) -> str:
+    """Lines given to a router's command line over SSH, as a person types them."""
+    intent = json.loads(subprocess.run(inventory_command(lab, router), capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    secret = lab.directory / "secrets" / "router_password"
+    askpass = lab.folder / "askpass"
+    askpass.write_text(f"#!/bin/sh\ncat {secret}\n")
+    askpass.chmod(0o700)
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "PubkeyAuthentication=no"]
+    command = ["ssh", "-tt", *(word for option in options for word in ("-o", option)), f"vyos@{intent['ansible_host']}"]
+    environment = os.environ | {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ""}
+    given = "".join(f"{line}\n" for line in [*lines, "exit"])
+    return subprocess.run(command, input=given, capture_output=True, text=True, env=environment, timeout=60, check=False).stdout
+
+
+def inventory_command(lab: Lab, host: str) -> list[str]:
+    return [str(ROOT / ".venv/bin/ansible-inventory"), "-i", str(lab.inventory), "--host", host]
+
+
+# --- before it is there ------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_ahead_at_nothing_tells_what_would_be_made_and_makes_nothing(lab: Lab, bare: Snapshot) -> None:
+    ahead = lab.play("site", "--check", "--diff")
+    assert ahead.rc == 0, str(ahead)
+    assert set(ahead.recap("changed")) == {"labhost", *ROUTERS}
+    assert min(ahead.recap("changed").values()) > 0
+    assert snapshot.difference(bare, snapshot.take()) == []
+
+
+@pytest.mark.parametrize("tag", ["vyos_fabric", "calico_bgp", "demo_app"])
+def test_a_role_whose_target_is_missing_says_what_to_build_first(lab: Lab, bare: Snapshot, tag: str) -> None:
+    refused = lab.play("site", "--tags", tag)
+    assert refused.rc != 0
+    assert any("--tags" in failure for failure in refused.failures()), str(refused)
+
+
+def test_destroying_nothing_changes_nothing(lab: Lab, bare: Snapshot) -> None:
+    changes_nothing(lab.play("destroy"))
+
+
+# --- while it runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_site_builds_and_its_second_run_changes_nothing(running: Lab) -> None:
+    changes_nothing(running.play("site"))
+
+
+def test_a_look_ahead_at_the_running_lab_changes_nothing(running: Lab) -> None:
+    before = snapshot.take()
+    changes_nothing(running.play("site", "--check", "--diff"))
+    wait_for_connections()
+    assert snapshot.difference(before, snapshot.take()) == []
+
+
+@pytest.mark.parametrize("options", [("--tags", "vyos_fabric"), ("--limit", "leaf0"), ("--tags", "vyos_fabric", "--limit", "leaf0")], ids=" ".join)
+def test_a_part_runs_alone_and_changes_nothing(running: Lab, options: tuple[str, ...]) -> None:
+    outcome = running.play("site", *options)
+    changes_nothing(outcome)
+    assert {"leaf0"} <= set(outcome.recap("ok"))
+    if "--limit" in options:
+        assert set(outcome.recap("ok")) <= {"leaf0", "labhost"}
+
+
+def test_drift_on_a_router_is_shown_by_a_look_ahead_and_repaired_on_that_router_only(running: Lab) -> None:
+    stray = "protocols bgp neighbor 10.132.10.99"
+    router_cli(running, "leaf0", "configure", f"set {stray} remote-as 64999", "commit", "exit")
+    ahead = running.play("site", "--tags", "vyos_fabric", "--check", "--diff")
+    assert ahead.rc == 0, str(ahead)
+    assert {host for host, count in ahead.recap("changed").items() if count} == {"leaf0"}
+    assert "10.132.10.99" in router_cli(running, "leaf0", "show configuration commands | match 10.132.10.99")
+    repaired = running.play("site", "--tags", "vyos_fabric")
+    assert repaired.rc == 0, str(repaired)
+    assert {host for host, count in repaired.recap("changed").items() if count} == {"leaf0"}
+    shown = router_cli(running, "leaf0", "show configuration commands | match neighbor")
+    assert "10.132.10.2" in shown
+    assert "10.132.10.99" not in shown
+    changes_nothing(running.play("site", "--tags", "vyos_fabric"))
+
+
+def test_a_bridge_that_was_taken_down_comes_back(running: Lab) -> None:
+    subprocess.run(["ip", "link", "set", "dev", "tg-leaf0", "down"], check=True)
+    repaired = running.play("site")
+    assert repaired.rc == 0, str(repaired)
+    assert "labhost: leafspine.calico.linux_bridges : One bridge a rack" in repaired.changed()
+    changes_nothing(running.play("site"))
+
+
+def test_verify_holds(running: Lab) -> None:
+    outcome = running.play("verify")
+    assert outcome.rc == 0, str(outcome)
+    assert len(outcome.tasks()) > 0
+
+
+def test_verify_finds_an_uplink_that_is_down(running: Lab) -> None:
+    namespace = "clab-tg-site-leaf0"
+    subprocess.run(["ip", "-n", namespace, "link", "set", "dev", "eth1", "down"], check=True)
+    try:
+        outcome = running.play("verify", "-e", "vyos_fabric_verify_tries=2")
+    finally:
+        subprocess.run(["ip", "-n", namespace, "link", "set", "dev", "eth1", "up"], check=True)
+    assert outcome.rc != 0
+    assert any("leaf0" in failure and "10.132.10" in failure for failure in outcome.failures()), str(outcome)
+
+
+def test_a_second_run_under_traffic_loses_no_packet(running: Lab) -> None:
+    """Between nodes of two racks, and between their pods, at one packet a millisecond."""
+    pods = json.loads(running.tool("kubectl", "get", "pods", "-l", "app=app", "-o", "json").stdout)["items"]
+    address = {pod["spec"]["nodeName"]: pod["status"]["podIP"] for pod in pods}
+    near, far = running.node("worker"), running.node("worker2")
+    with probing(near, far, "10.132.8.10") as nodes, probing(namespace_of(address[near]), namespace_of(address[far]), address[far]) as between_pods:
+        changes_nothing(running.play("site"))
+    for result in (nodes, between_pods):
+        assert result["sent"] > 5000
+        assert result["lost"] == 0, result
+
+
+def test_the_probe_sees_a_rack_that_is_cut_off(running: Lab) -> None:
+    """The detector of the test above can fail."""
+    with probing(running.node("worker"), running.node("worker2"), "10.132.8.10") as result:
+        subprocess.run(["ip", "link", "set", "dev", "tg-leaf0", "down"], check=True)
+        time.sleep(0.1)
+        subprocess.run(["ip", "link", "set", "dev", "tg-leaf0", "up"], check=True)
+        time.sleep(1)
+    assert result["lost"] > 0
+
+
+# --- and after -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_ahead_at_the_end_ends_nothing(running: Lab) -> None:
+    before = snapshot.take()
+    ahead = running.play("destroy", "--check", "--diff")
+    assert ahead.rc == 0, str(ahead)
+    assert ahead.recap("changed")["labhost"] > 0
+    assert snapshot.difference(before, snapshot.take()) == []
+
+
+def test_destroy_leaves_the_host_as_it_was(running: Lab, bare: Snapshot) -> None:
+    outcome = running.play("destroy")
+    assert outcome.rc == 0, str(outcome)
+    assert outcome.recap("changed")["labhost"] > 0
+    wait_for_connections()
+    assert snapshot.difference(bare, snapshot.take()) == []
+    changes_nothing(running.play("destroy"))
+    assert not running.directory.exists()
+
+
+def test_two_labs_run_side_by_side(lab: Lab, bare: Snapshot, tmp_path: Path) -> None:
+    """The second differs in its names and subnets; destroying it leaves the first as it is."""
+    other = Lab("tg-other", tmp_path, octet=133, management="172.29.33.0/24", bridge_prefix="tgo-")
+    try:
+        for one in (lab, other):
+            built = one.play("site")
+            assert built.rc == 0, str(built)
+        for one in (lab, other):
+            changes_nothing(one.play("site"))
+        with_both = snapshot.take()
+        assert other.play("destroy").rc == 0
+        gone = snapshot.difference(with_both, snapshot.take())
+        strangers = [line for line in gone if "tg-site" in line or " tg-leaf" in line]
+        assert gone != []
+        assert strangers == []
+        changes_nothing(lab.play("site"))
+    finally:
+        other.play("destroy")
+        lab.play("destroy")
+    wait_for_connections()
+    assert snapshot.difference(bare, snapshot.take()) == []
