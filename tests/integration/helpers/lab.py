@@ -1,4 +1,8 @@
-"""A lab of a test's own: its inventory in a folder of the test, its names and subnets apart from every other lab's."""
+"""A lab of a test's own: its inventory in a folder of the test, its names and subnets apart from every other lab's.
+
+Environment variable LAB_TEST_VARS: a JSON object of further variables for the playbooks, lab_venv for instance on a machine where the default
+environment is in use.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-ENGINE = Path("/opt/leafspine/venv/bin")
+VARIABLES: dict[str, Any] = json.loads(os.environ.get("LAB_TEST_VARS", "{}"))
+ENGINE = Path(VARIABLES.get("lab_venv", "/opt/leafspine/venv")) / "bin"
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Lab:
             "LC_ALL": "C.UTF-8",
         }
         command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.inventory), f"playbooks/{playbook}.yml", *options]
+        command += ["-e", json.dumps(VARIABLES)] if VARIABLES else []
         with (self.folder / f"{playbook}.out").open("w+") as out:
             # A file, not a pipe: persistent connections outlive the playbook and would keep a pipe open.
             done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT, timeout=timeout, check=False)

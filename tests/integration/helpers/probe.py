@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 INTERVAL = 0.001
 # A packet that is not back after this many seconds is lost.
@@ -49,10 +49,8 @@ def send(address: str, port: int) -> dict[str, float]:
     while time.monotonic() < end and (end == float("inf") or outstanding):
         now = time.monotonic()
         if end == float("inf") and now >= due:
-            try:
+            with suppress(OSError):  # unreachable: counts as lost
                 sock.send(struct.pack("!Q", sent))
-            except OSError:
-                pass  # unreachable: counts as lost
             outstanding.add(sent)
             sent += 1
             due = max(due + INTERVAL, now - 0.05)
