@@ -26,6 +26,7 @@ _SINGLE = re.compile(
     r"(bgp router-id|bgp cluster-id|timers bgp|maximum-paths ibgp|maximum-paths(?= \d)|bgp default local-preference"
     r"|set (?!community|extcommunity|large)\S+)"
 )
+_MEMBER = re.compile(r"neighbor \S+ peer-group \S+$|neighbor \S+ interface (v6only )?peer-group \S+$")
 
 
 @dataclass
@@ -62,6 +63,8 @@ def parse(text: str) -> Config:
         elif line not in (lines := config.contexts.setdefault(tuple(stack), [])):
             lines.append(line)  # shared policy stands in the texts of several daemons
     config.contexts = {key: lines for key, lines in config.contexts.items() if not key or not key[0].startswith(("interface ", "vrf "))}
+    if ("bfd",) in config.contexts and not any(key[0] == "bfd" for key in config.contexts if len(key) > 1):
+        del config.contexts[("bfd",)]  # a running bfdd shows the empty block
     return config
 
 
@@ -140,14 +143,19 @@ def _single(line: str) -> str | None:
     return match.group(0) if match else None
 
 
-def _context(context: Context, before: list[str] | None, after: Iterable[str]) -> list[Step]:
-    """One context's lines: what is too much goes first, then what is missing comes in its order."""
+def _changes(before: list[str] | None, after: Iterable[str]) -> tuple[list[str], list[str]]:
+    """One context's commands: to remove what is too much, and to add what is missing in its order."""
     had, want = before or [], list(after)
     come = [line for line in want if line not in set(had)]
     taken = {_single(line) for line in come} - {None}
     gone = [line for line in had if line not in set(want) and _single(line) not in taken]
-    commands = [_no(line) for line in reversed(gone)] + come
-    return [Step(context, tuple(commands))] if commands or before is None else []
+    return [_no(line) for line in reversed(gone)], come
+
+
+def _context(context: Context, before: list[str] | None, after: Iterable[str]) -> list[Step]:
+    """One context's steps; a context that is new is opened even when it has no lines."""
+    gone, come = _changes(before, after)
+    return [Step(context, (*gone, *come))] if gone or come or before is None else []
 
 
 def _bfd(old: Config, new: Config) -> tuple[list[Step], list[Step]]:
@@ -166,19 +174,23 @@ def _bgp(context: Context, old: Config, new: Config) -> list[Step]:
     """One `router bgp`: neighbours that go take all their lines with them, address families after the instance's own lines."""
     if context not in new.contexts:
         return [Step((), (f"no {context[0]}",))]
+    if context not in old.contexts:
+        return [Step(key, tuple(lines)) for key, lines in new.contexts.items() if key[:1] == context]
     before = {key: lines for key, lines in old.contexts.items() if key[:1] == context}
     after = {key: lines for key, lines in new.contexts.items() if key[:1] == context}
-    removed = _neighbors(before) - _neighbors(after)
-    found = _context(context, _without(before.get(context), removed), after[context])
-    for name in sorted(removed):
-        group = f"neighbor {name} peer-group" in before[context]
-        found.append(Step(context, (f"no neighbor {name}" + (" peer-group" if group else ""),)))
-    # Members leave a peer group before it goes; a group's listen ranges are among the lines that `_context` removes.
-    found.sort(key=lambda step: any(command.endswith(" peer-group") and command.startswith("no ") for command in step.commands))
-    for key in dict.fromkeys([*before, *after]):
-        if len(key) == 2:
-            found += [step for step in _context(key, _without(before.get(key, []), removed), after.get(key, [])) if step.commands]
-    return found
+    # A neighbour that leaves its peer group is made anew: FRR deletes one that had its AS number from the group.
+    left = {line.split()[1] for line in set(before[context]) - set(after[context]) if _MEMBER.match(line)}
+    removed = (_neighbors(before) - _neighbors(after)) | left
+    groups = {name for name in removed if f"neighbor {name} peer-group" in before[context]}
+    families = [key for key in dict.fromkeys([*before, *after]) if len(key) == 2]
+    # What a neighbour has in a family goes while it is still the neighbour it was (a route reflector client must be internal).
+    changes = {key: _changes(_without(before.get(key, []), removed), after.get(key, [])) for key in families}
+    found = [Step(key, tuple(gone)) for key, (gone, _) in changes.items() if gone]
+    found += [Step(context, (f"no neighbor {name}",)) for name in sorted(removed - groups)]
+    found += _context(context, _without(before[context], removed), after[context])
+    # Last of the instance's own: listen ranges that name a group are gone now.
+    found += [Step(context, (f"no neighbor {name} peer-group",)) for name in sorted(groups)]
+    return found + [Step(key, tuple(come)) for key, (_, come) in changes.items() if come]
 
 
 def _neighbors(contexts: dict[Context, list[str]]) -> set[str]:
