@@ -95,14 +95,30 @@ class Lab:
             "addr add 10.131.9.1/24 dev out",
             "link set out up",
         ]
-        for index, node in enumerate(self.nodes):
-            lines += [f"link add p{index} type veth peer name net0 netns {node.name}", f"link set p{index} master rack up"]
-            await self.batch(node.name, ["link add eth0 type bridge", f"addr add {node.eth0_address}/24 dev eth0", "link set eth0 up"])
         await self.batch(self.leaf, lines)
         await self.batch(self.client, ["addr add 10.131.9.2/24 dev eth0", "link set eth0 up", "route add default via 10.131.9.1"])
         for node in self.nodes:
-            await self.batch(node.name, [f"addr add {node.node_ip}/24 dev net0", "link set net0 up", "route add default via 10.131.5.1"])
+            await self.plug_in(node)
         await run("sysctl", "-qw", "net.ipv4.ip_forward=1", where=self.leaf)
+
+    async def plug_in(self, node: Node) -> None:
+        """Give a node's namespace its interfaces."""
+        port = f"p{node.index}"
+        await self.batch(self.leaf, [f"link add {port} type veth peer name net0 netns {node.name}", f"link set {port} master rack up"])
+        lines = ["link add eth0 type bridge", f"addr add {node.eth0_address}/24 dev eth0", "link set eth0 up"]
+        lines += [f"addr add {node.node_ip}/24 dev net0", "link set net0 up", "route add default via 10.131.5.1"]
+        await self.batch(node.name, lines)
+
+    async def replace_node(self, node: Node) -> None:
+        """A node's namespace goes with all its interfaces, a new one takes its place: what a restarted node looks like."""
+        for pid in netns.processes(node.name):
+            os.kill(pid, 9)
+        await self.batch(self.leaf, [f"link del p{node.index}"])
+        netns.delete(node.name)
+        await asyncio.sleep(0.2)
+        netns.create(node.name)
+        await run("ip", "link", "set", "lo", "up", where=node.name)
+        await self.plug_in(node)
 
     async def batch(self, where: str, lines: list[str]) -> None:
         child = await asyncio.create_subprocess_exec("ip", "-n", where, "-batch", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -213,6 +229,8 @@ class Lab:
         """Standard output of a command in a pod."""
         assert self.cluster.runtime is not None
         running = await self.cluster.runtime.exec("default", pod, "", command, None, False)
+        if running.stderr is None:
+            await running.wait()
         assert running.stderr is not None
         out, err = await asyncio.wait_for(asyncio.gather(running.stdout.read(), running.stderr.read()), timeout)
         code = await running.wait()

@@ -166,6 +166,20 @@ async def test_a_deleted_link_route_or_name_comes_back_without_a_restart(lab: La
     assert command_pid(lab, "app") == pid and container(lab, "app")["restartCount"] == 0
 
 
+async def test_a_node_that_was_made_anew_gets_its_pods_back(lab: Lab) -> None:
+    lab.pod("app", node=lab.second)
+    lab.pod("host", node=lab.second, spec={"hostNetwork": True})
+    await lab.ready("app", "host")
+    worker = next(item for item in lab.kubelets.workers.values() if item.pod["metadata"]["name"] == "app")
+    before = worker.sandbox.netns
+    await lab.replace_node(lab.nodes[1])
+    await until(lambda: worker.sandbox is not None and worker.sandbox.netns != before and lab.is_ready("app"), "a new sandbox", timeout=15)
+    await lab.ready("host")
+    assert "SandboxChanged" in reasons(lab, "app") and not netns.exists(before)
+    assert "PodName: app" in await run("curl", "-s", "-m3", f"http://{address_of(lab.get('app'))}/", where=lab.second)
+    assert (await run("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward", where=lab.second)).strip() == "1"
+
+
 async def test_an_engine_that_restarts_adopts_its_pods(lab: Lab) -> None:
     lab.pod("app")
     lab.pod("dies")

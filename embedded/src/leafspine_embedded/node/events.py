@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from leafspine_embedded.kube.errors import ApiError
@@ -62,7 +63,8 @@ class Recorder:
             **({"fieldPath": field_path} if field_path else {}),
         }
         return {
-            "metadata": {"generateName": f"{meta['name']}.", "namespace": meta.get("namespace") or "default"},
+            # Named by time, as the real recorder does: lists are in name order, so events of one second keep theirs.
+            "metadata": {"name": f"{meta['name']}.{time.time_ns():x}", "namespace": meta.get("namespace") or "default"},
             "involvedObject": involved,
             "reason": reason,
             "message": message,

@@ -277,6 +277,12 @@ class Runner:
             self.event("BackOff", f"Back-off restarting failed container {self.name} in pod {full}", "Warning")
             state.set_waiting("CrashLoopBackOff", f"back-off {_duration(state.backoff)} restarting failed container={self.name} pod={full}")
 
+    async def kill(self) -> None:
+        """End the present run at once; whether another follows is up to the restart policy."""
+        if self.process is not None and self._exit_task is not None:
+            await self.process.stop(0)
+            await self._exit_task
+
     async def stop(self, grace: float) -> None:
         """End the container for good (its pod goes)."""
         self._stopping = True

@@ -34,6 +34,7 @@ class LinkMonitor:
 
     def __init__(self, namespace: str, lost: Callable[[], None]) -> None:
         self._lost = lost
+        self.inode = netns.inode(namespace)
         with netns.entered(namespace):
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         self._socket.bind((0, _RTMGRP_LINK))
@@ -70,7 +71,7 @@ class Kubelets:
         self.workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._names: dict[str, asyncio.Task[None]] = {}
-        self._monitors: list[LinkMonitor] = []
+        self._monitors: dict[str, LinkMonitor] = {}
 
     async def run(self) -> None:
         """For ever. Cancelling leaves all pods running; the next run adopts them."""
@@ -80,7 +81,7 @@ class Kubelets:
         try:
             await asyncio.gather(*tasks)
         finally:
-            for monitor in self._monitors:
+            for monitor in self._monitors.values():
                 monitor.close()
             running = [*tasks, *self._tasks.values()]
             for task in running:
@@ -88,11 +89,18 @@ class Kubelets:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _prepare(self, node: Node) -> None:
-        if not netns.exists(node.namespace):
-            log.warning("node %s: no network namespace %s", node.name, node.namespace)
+        """Settings and monitor of a node's namespace; does nothing while it is the same one."""
+        monitor = self._monitors.get(node.name)
+        there = netns.exists(node.namespace)
+        if monitor is not None:
+            if there and monitor.inode == netns.inode(node.namespace):
+                return
+            # An open socket would keep the old namespace, and its interfaces, alive.
+            self._monitors.pop(node.name).close()
+        if not there:
             return
         wiring.apply_settings(node.namespace, wiring.NODE_SETTINGS)
-        self._monitors.append(LinkMonitor(node.namespace, lambda: self._nudge(node.name)))
+        self._monitors[node.name] = LinkMonitor(node.namespace, lambda: self._nudge(node.name))
 
     def _nudge(self, node: str) -> None:
         for worker in self.workers.values():
@@ -162,12 +170,16 @@ class Kubelets:
     async def _follow_nodes(self) -> None:
         """A node's address or network state changed: its pods look again."""
         async for kind, node in self.store.watch(NODES):
-            if kind == "MODIFIED":
-                self._nudge(node["metadata"]["name"])
+            host = self.hosts.get(node["metadata"]["name"])
+            if kind == "MODIFIED" and host is not None:
+                self._prepare(host.node)
+                self._nudge(host.node.name)
 
     async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING)
+            for node in self.cluster.nodes:
+                self._prepare(node)
             for worker in tuple(self.workers.values()):
                 for runner in (*worker.init, *worker.main):
                     if runner.process is not None:

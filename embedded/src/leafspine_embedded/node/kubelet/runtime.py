@@ -20,6 +20,27 @@ _BLOCK = 65536
 _FOLLOW = 0.2  # seconds between looks at a log that is followed
 
 
+class FailedExec:
+    """A command that never ran."""
+
+    stderr: asyncio.StreamReader | None = None
+
+    def __init__(self, why: str) -> None:
+        self.stdout = asyncio.StreamReader()
+        self.stdout.feed_eof()
+        self._why = why
+
+    async def wait(self) -> int:
+        """Raises ApiError with the reason."""
+        raise ApiError(f"Internal error occurred: {self._why}", details={"causes": [{"message": self._why}]})
+
+    def kill(self) -> None:
+        """Nothing runs."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """There is no terminal."""
+
+
 class Runtime:
     """Implements kube.context.PodRuntime over the kubelets' workers (uid -> worker)."""
 
@@ -57,23 +78,26 @@ class Runtime:
                 return dict(container)
         raise BadRequest(f"container {wanted} is not valid for pod {name}")
 
-    async def exec(self, namespace: str, pod: str, container: str, command: Sequence[str], stdin: asyncio.StreamReader | None, tty: bool) -> execute.Exec:
-        """Run a command. Raises ApiError (BadRequest, NotFound, or InternalError with a container runtime's text)."""
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], stdin: asyncio.StreamReader | None, tty: bool
+    ) -> execute.Exec | FailedExec:
+        """Run a command. Raises ApiError (BadRequest, NotFound) for a container that is not there; a command that cannot be started comes
+        back as a process without output whose `wait` raises: the real API, too, tells it only after the connection is up."""
         worker = self._worker(namespace, pod)
         chosen = self._container(worker.pod, container)
         if not command:
             raise BadRequest("you must specify at least 1 command for the container")
         runner = worker.runner(chosen["name"])
         if runner is None or runner.process is None or runner.process.ended:
-            raise ApiError(f'unable to upgrade connection: container not found ("{chosen["name"]}")', code=404, reason="NotFound")
+            return FailedExec(f'unable to upgrade connection: container not found ("{chosen["name"]}")')
         try:
             running = await execute.start(worker.host, worker.pod, chosen, runner.place, runner.process, command, stdin=stdin is not None, tty=tty)
         except (execute.ExecError, ConfigError, OSError) as error:
             identity = runner.state.container_id.removeprefix("containerd://")
-            raise ApiError(
+            return FailedExec(
                 f'Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "{identity}": '
                 f"OCI runtime exec failed: exec failed: unable to start container process: {error}: unknown"
-            ) from None
+            )
         if stdin is not None:
             running.feed(stdin)
         return running

@@ -190,11 +190,10 @@ class PodWorker:
         self.host.recorder(self.pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         assert self.sandbox is not None
         for runner in (*self.init, *self.main):
-            if runner.process is not None:
-                await runner.process.stop(0)
-        await asyncio.sleep(0)
+            await runner.kill()
         await sandboxes.remove(self.host, self.sandbox)
         self.sandbox, self.runtime.sandbox, self.runtime.pod_ip = None, False, ""
+        self._publish()
 
     def _annotate(self) -> None:
         """What Calico's plugin writes onto the pod."""

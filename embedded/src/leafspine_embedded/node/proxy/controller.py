@@ -72,6 +72,7 @@ class NodeProxy:
         self.store, self.cluster, self.node = store, cluster, node
         self.wake = asyncio.Event()
         self.applied = ""
+        self._inode = 0
         self._ports: list[ServicePort] = []
 
     async def run(self) -> None:
@@ -89,6 +90,9 @@ class NodeProxy:
             if not netns.exists(self.node.namespace):
                 self.applied = ""
                 return _RETRY
+            inode = netns.inode(self.node.namespace)
+            if inode != self._inode:  # a node that was made anew
+                self.applied, self._inode = "", inode
             if not asked and self.applied and not await self._table_there():
                 log.warning("node %s: table %s was gone", self.node.name, TABLE)
                 self.applied = ""
