@@ -110,7 +110,8 @@ async def connect(node_netns: str, pod_netns: str, interface: str, address: str)
     if _present(node_netns, interface):
         await ip(node_netns, [f"link del {interface}"], force=True)
     await ip(node_netns, node_commands(interface, address, pod_netns))
-    apply_settings(node_netns, interface_settings(interface))
+    # The node's own settings again: its namespace may be a new one.
+    apply_settings(node_netns, {**NODE_SETTINGS, **interface_settings(interface)})
     await ip(pod_netns, pod_commands(address))
     # Unprivileged programs may bind port 80 and ping, as container runtimes allow.
     apply_settings(pod_netns, {"ipv4/ip_unprivileged_port_start": "0", "ipv4/ping_group_range": "0 2147483647"})
