@@ -81,16 +81,21 @@ def _block(block: str) -> str:
     head = re.sub(r"^\d+: ", "", lines[0])
     kept = [head, *(line for line in lines[1:] if re.match(r" {4}(link/|inet|alias)| {7}valid_lft", line) and "RX:" not in line)]
     kept = [re.sub(r" (promiscuity|allmulti) .*$", "", line) for line in kept]
-    numbers = {way: re.findall(r"\d+", lines[index + 1]) for index, line in enumerate(lines) for way in ("RX", "TX") if line.strip().startswith(f"{way}:")}
-    for way, titles in (("RX", "bytes packets errors dropped overrun mcast"), ("TX", "bytes packets errors dropped carrier collisions")):
-        if way in numbers:
-            names = titles.split()
-            widths = [max(len(title), len(number), 6) for title, number in zip(names, numbers[way], strict=False)]
-            if way == "RX":
-                kept.append("")
-            kept.append(f"    {way}:  " + "  ".join(title.rjust(width) for title, width in zip(names, widths, strict=False)))
-            kept.append("         " + "  ".join(number.rjust(width) for number, width in zip(numbers[way], widths, strict=False)))
-    return "\n".join(kept) + "\n"
+    return "\n".join([*kept, "", *_traffic(lines)]) + "\n"
+
+
+def _traffic(lines: list[str]) -> list[str]:
+    """The counters below an interface: both directions in the same columns, as wide as titles and numbers need."""
+    titles = {"RX": ["bytes", "packets", "errors", "dropped", "overrun", "mcast"], "TX": ["bytes", "packets", "errors", "dropped", "carrier", "collisions"]}
+    numbers = {way: re.findall(r"\d+", lines[index + 1]) for index, line in enumerate(lines) for way in titles if line.strip().startswith(f"{way}:")}
+    if len(numbers) != 2:
+        return []
+    widths = [max(map(len, column)) for column in zip(*titles.values(), *numbers.values(), strict=False)]
+    shown = []
+    for way, names in titles.items():
+        for label, cells in ((f"    {way}:", names), ("       ", numbers[way])):
+            shown.append("  ".join([label, *(cell.rjust(width) for cell, width in zip(cells, widths, strict=False))]))
+    return shown
 
 
 def counters(data: str) -> str:

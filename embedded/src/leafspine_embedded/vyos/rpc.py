@@ -13,6 +13,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+_GONE = "the other process is gone"
 LIMIT = 32 * 1024 * 1024
 
 Send = Callable[[str], Awaitable[None]]
@@ -48,7 +49,7 @@ class Channel:
             for task in self._running.values():
                 task.cancel()
             for queue in self._waiting.values():
-                queue.put_nowait({"error": "the helper process is gone", "kind": "closed"})
+                queue.put_nowait({"error": _GONE, "kind": "closed"})
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message["id"]
@@ -100,7 +101,10 @@ class Channel:
         self._waiting[number] = queue
         done = False
         try:
-            await self._send({"id": number, "call": name, "arguments": arguments})
+            try:
+                await self._send({"id": number, "call": name, "arguments": arguments})
+            except (ConnectionError, RuntimeError):
+                raise Refused(_GONE, "closed") from None
             while not done:
                 message = await queue.get()
                 done = "piece" not in message

@@ -83,7 +83,7 @@ class Terminal:
         if character == "\x0b":
             return self._erase(self.position, len(self.text))
         if character == "\x17":
-            return self._erase(len(self.text[: self.position].rstrip().rpartition(" ")[0]), self.position)
+            return self._erase(self.text[: self.position].rstrip().rfind(" ") + 1, self.position)
         if character in "\x01\x05":
             self.position = 0 if character == "\x01" else len(self.text)
             return self._draw()
