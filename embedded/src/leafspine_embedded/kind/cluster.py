@@ -31,6 +31,7 @@ _NETWORK_FILE = "network.json"
 _ADMIN_GROUP = "kubeadm:cluster-admins"
 _READY_SECONDS = 30.0
 _LOCK_SECONDS = 120.0
+_KILL_SECONDS = 0.5  # a removed container is killed at once; this much lets daemons close their files
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,7 @@ def _pod_namespaces(directory: Path) -> list[str]:
 def _kill_all(directory: Path, namespaces: set[str]) -> None:
     """Every process that was started for the cluster, and every process that lives in one of its namespaces."""
     doomed = {*process.strays(directory), *(pid for namespace in namespaces for pid in netns.processes(namespace))}
-    process.kill(sorted(doomed), 2.0)
+    process.kill(sorted(doomed), _KILL_SECONDS)
 
 
 def _unmount_below(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """The tiny parent of a cluster's server process: a shell that starts it again when it dies.
 
-A shell takes 1.5 MB where a second Python would take 10. Exit codes 0 (told to end) and 78 (its files make no sense) end the loop;
-otherwise the pause doubles from 1 to 30 seconds, and is short again once the server ran for a minute.
+A shell takes 1.5 MB where a second Python would take 10. TERM to the shell ends both; exit code 78 of the server (its files make no sense)
+ends the loop too. Otherwise the pause doubles from 1 to 30 seconds, and is short again once the server ran for a minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ while [ -z "$stop" ]; do
   while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
   child=
   [ -n "$stop" ] && exit 0
-  case $code in 0|{bad}) exit $code;; esac
+  [ "$code" = {bad} ] && exit "$code"
   [ $(($(date +%s) - began)) -ge 60 ] && pause=1
   echo "the server ended with $code; it starts again in $pause s" >&2
   sleep "$pause" & wait $!

@@ -47,7 +47,7 @@ class Api:
             return wire.failure(ApiError("Internal error occurred: see the API server's log", details={}))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path
+        path = request.path.rstrip("/") or "/"  # some clients ask for /version/ and /apis/
         if path in auth.OPEN_PATHS and request.method in {"GET", "HEAD"}:
             return self._open(path)
         user = self._user(request)

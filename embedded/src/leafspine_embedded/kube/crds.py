@@ -11,11 +11,12 @@ from leafspine_embedded.kube import structural
 from leafspine_embedded.kube.errors import FieldError
 from leafspine_embedded.kube.names import label_1035_error, subdomain_error
 from leafspine_embedded.kube.objects import Object, now
-from leafspine_embedded.kube.resources import CRDS, Resource
+from leafspine_embedded.kube.resources import BUILTIN, CRDS, Resource
 
 if TYPE_CHECKING:
     from leafspine_embedded.kube.store import Change, Store
 
+_APPROVED = "api-approved.kubernetes.io"
 _NO_SCHEMA: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -51,10 +52,27 @@ def check(obj: Object) -> list[FieldError]:
         errors.append(
             FieldError.invalid("spec.versions", [version["name"] for version in spec["versions"]], "must have exactly one version marked as storage version")
         )
+    errors.extend(_group_problems(obj))
     for index, version in enumerate(spec["versions"]):
-        if not version.get("schema", {}).get("openAPIV3Schema"):
-            errors.append(FieldError.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
+        path = f"spec.versions[{index}].schema.openAPIV3Schema"
+        found = version.get("schema", {}).get("openAPIV3Schema")
+        if not found:
+            errors.append(FieldError.required(path, "schemas are required"))
+        else:
+            errors.extend(structural.check_patterns(found, path))
     return errors
+
+
+def _group_problems(obj: Object) -> list[FieldError]:
+    """Kubernetes' own groups are not for everybody."""
+    group = obj["spec"]["group"]
+    if group in {res.group for res in BUILTIN}:
+        return [FieldError.invalid("spec.group", group, "this group is built in")]
+    protected = group in {"k8s.io", "kubernetes.io"} or group.endswith((".k8s.io", ".kubernetes.io"))
+    if protected and not obj["metadata"].get("annotations", {}).get(_APPROVED):
+        why = f'protected groups must have approval annotation "{_APPROVED}", see https://github.com/kubernetes/enhancements/pull/1111'
+        return [FieldError.required(f"metadata.annotations[{_APPROVED}]", why)]
+    return []
 
 
 def accept(store: Store, obj: Object) -> None:

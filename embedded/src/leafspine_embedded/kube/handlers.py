@@ -92,11 +92,9 @@ class Handlers:
             prefix = f'{res.kind} in version "{target.version}" cannot be handled as a {res.kind}: '
             if error.code != 400 or not error.message.startswith(prefix + "strict decoding error"):
                 raise
-            text = error.message.removeprefix(prefix)
-            causes = [{"reason": "FieldValueInvalid", "message": f"Invalid value: {text}", "field": "patch"}]
-            raise ApiError(
-                f' "" is invalid: patch: Invalid value: {wire.dumps(value).decode()!r}: {text}', code=422, reason="Invalid", details={"causes": causes}
-            ) from None
+            cause = FieldError.invalid("patch", wire.dumps(value).decode(), error.message.removeprefix(prefix))
+            causes = [{"reason": cause.reason, "message": cause.message, "field": cause.field}]
+            raise ApiError(f' "" is invalid: {cause}', code=422, reason="Invalid", details={"causes": causes}) from None
         made = self._store.update(res, obj, subresource=subresource, dry_run=wire.dry_run(query))
         return self._one(target, made, query, shape, 200, warnings)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _STATUS, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
+# How long to wait for the client's answer to the closing frame. Short: Python's client sits in select() with the last frames already in its
+# TLS buffer, and only the end of the connection wakes it.
+_CLOSING = 0.2
 _CHUNK = 32 * 1024
 _HELD = 1 << 20  # bytes of standard input waiting for the process before the client has to wait
 
@@ -121,7 +124,7 @@ async def execute(request: web.BaseRequest, store: Store, context: ClusterContex
         raise BadRequest(f"cannot exec into a container in a completed pod; current phase is {phase}")
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise BadRequest(
-            "Upgrade request required: the embedded engine speaks WebSocket (v5.channel.k8s.io, v4.channel.k8s.io), not SPDY; use kubectl 1.30 or later"
+            "Upgrade request required: the embedded engine speaks WebSocket (v5.channel.k8s.io, v4.channel.k8s.io), not SPDY; use kubectl 1.31 or later"
         )
     offered = [part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if part.strip()]
     if not set(offered) & set(PROTOCOLS):
@@ -129,7 +132,7 @@ async def execute(request: web.BaseRequest, store: Store, context: ClusterContex
     tty = wire.flag(query, "tty")
     stdin = Stdin() if wire.flag(query, "stdin") else None
     process = await _runtime(store, context, target).exec(target.namespace, target.name, container, command, stdin, tty)
-    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=4 << 20, heartbeat=30.0)
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=4 << 20, heartbeat=30.0, timeout=_CLOSING)
     try:
         await socket.prepare(request)
         await _Session(socket, process, stdin, wire.flag(query, "stdout"), wire.flag(query, "stderr") and not tty).run()
@@ -158,9 +161,12 @@ class _Session:
             await asyncio.wait({reader, work}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():  # the client left first
                 return
-            code = work.result()
+            try:
+                status = exit_status(work.result())
+            except ApiError as error:  # the command could not be started: told where the exit code would be, as the real one does
+                status = error.status()
             with contextlib.suppress(ConnectionError):
-                await self._frame(_STATUS, json.dumps(exit_status(code)).encode())
+                await self._frame(_STATUS, json.dumps(status).encode())
                 await self._socket.close()
         finally:
             reader.cancel()

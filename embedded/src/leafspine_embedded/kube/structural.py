@@ -58,6 +58,22 @@ def default(value: Any, schema: Schema) -> None:
 _ABSENT = object()
 
 
+def check_patterns(schema: Any, path: str) -> Iterator[FieldError]:
+    """Patterns that cannot be compiled, anywhere in a schema."""
+    if isinstance(schema, dict):
+        pattern = schema.get("pattern")
+        if isinstance(pattern, str):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield FieldError.invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {error}")
+        for key, value in schema.items():
+            yield from check_patterns(value, f"{path}.{key}")
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from check_patterns(value, f"{path}[{index}]")
+
+
 def validate(value: Any, schema: Schema, path: str = "") -> Iterator[FieldError]:
     """Everything that breaks the schema."""
     if value is None and schema.get("nullable"):
