@@ -148,6 +148,39 @@ async def test_two_logins_and_the_commit_of_one(lab: Lab) -> None:
         assert await one.send("commit") == ""
 
 
+@pytest.mark.parametrize("how", ["Control-C", "hang up"])
+async def test_a_commit_is_not_torn_by_its_login(lab: Lab, how: str) -> None:
+    async with lab.login("leaf0") as cli:
+        await cli.send("configure")
+        await cli.send(f"set interfaces ethernet eth2 description 'whole {how}'")
+        if how == "Control-C":
+            cli.type("commit\r\x03")
+            await cli.until_prompt()
+        else:
+            cli.type("commit\r")
+    await asyncio.sleep(1)
+    alias = lab.within("leaf0", "ip", "-d", "link", "show", "eth2")
+    async with lab.login("leaf0") as cli:
+        configured = await cli.send("show configuration commands")
+        assert (f"whole {how}" in alias) == (f"whole {how}" in configured)
+        await cli.send("configure")
+        await cli.send("delete interfaces ethernet eth2")
+        await cli.send("commit")
+
+
+async def test_reset_bgp(lab: Lab) -> None:
+    async with lab.login("leaf0") as cli:
+        await cli.send("configure")
+        await cli.send("set protocols bgp system-as 65001")
+        await cli.send("set protocols bgp neighbor 10.129.71.9 remote-as 9")
+        await cli.send("commit")
+        for command in ("reset bgp all", "reset ip bgp 10.129.71.9", "reset bgp 10.129.71.9 soft in"):
+            assert await cli.send(f"run {command}") == ""
+        assert "10.129.71.77" in await cli.send("run reset bgp 10.129.71.77")  # FRR says that it has no such neighbour
+        await cli.send("delete protocols bgp")
+        assert await cli.send("commit") == ""
+
+
 async def test_host_name_takes_effect_for_the_next_login(lab: Lab) -> None:
     async with lab.login("spine0") as cli:
         await cli.send("configure")

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,6 +77,14 @@ def spawn(
     _children[child.pid] = child
     write_atomic(run_dir / f"{name}.pid", f"{child.pid} {start_time(child.pid) or 0}\n", mode=0o644)
     return child.pid
+
+
+def python(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment that run a module of this package with this interpreter, wherever the present process found both
+    (a relative PYTHONPATH means nothing to a daemon, which starts in /)."""
+    source = str(Path(__file__).resolve().parents[2])
+    others = [entry for entry in os.environ.get("PYTHONPATH", "").split(":") if os.path.isabs(entry) and entry != source]
+    return [sys.executable, "-m", module, *arguments], {"PYTHONPATH": ":".join([source, *others])}
 
 
 def pid(run_dir: Path, name: str) -> int | None:

@@ -48,6 +48,8 @@ class Box:
     def commit(self, tree: Tree) -> None:
         """Make the box what the tree says. Raises CommitError when a part refuses; then everything is as before."""
         try:
+            if self.plan is None:
+                self._prepare_zebra()
             before = self._snapshot(tree)
         except _FAILURES as error:
             raise CommitError("", str(error)) from error
@@ -64,6 +66,14 @@ class Box:
         except _FAILURES as error:
             self._back(before, plan, nat)
             raise CommitError(_section(section, str(error)), str(error)) from error
+
+    def _prepare_zebra(self) -> None:
+        """No kernel nexthop objects (see `daemons.prepare`): said again here, should a newer zebra not read its own file."""
+        with Vty(daemons.socket_dir(self.directory) / "zebra.vty") as vty:
+            for line in ("configure terminal", "no zebra nexthop kernel enable"):
+                code, text = vty.command(line)
+                if code != 0:
+                    raise FrrError(_said(line, code, text))
 
     def restore(self, tree: Tree) -> None:
         """Bring the box back to a tree that was committed before, whatever happened to it (daemons or interfaces made anew).

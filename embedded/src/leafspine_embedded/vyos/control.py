@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ def start(directory: Path) -> None:
     """Start a lab's helper, which starts the command line service; returns at once. Left-overs of a dead one go first."""
     process.kill(process.strays(directory, NAME) + process.strays(directory, "cli"), 1.0)
     control_socket(directory).unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "leafspine_embedded.vyos.helper", str(directory)]
-    process.spawn(argv, name=NAME, run_dir=directory)
+    argv, environment = process.python("leafspine_embedded.vyos.helper", str(directory))
+    process.spawn(argv, name=NAME, run_dir=directory, env=environment)
 
 
 def stop(directory: Path) -> None:

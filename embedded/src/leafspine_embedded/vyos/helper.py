@@ -199,12 +199,9 @@ class Helper:
         calls, theirs = socket.socketpair()
         self._descriptors, their_descriptors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = [str(self.directory), str(theirs.fileno()), str(their_descriptors.fileno())]
-        process.spawn(
-            [sys.executable, "-m", "leafspine_embedded.vyos.service", *arguments],
-            name="cli",
-            run_dir=self.directory,
-            pass_fds=(theirs.fileno(), their_descriptors.fileno()),
-        )
+        argv, environment = process.python("leafspine_embedded.vyos.service", *arguments)
+        descriptors = (theirs.fileno(), their_descriptors.fileno())
+        process.spawn(argv, name="cli", run_dir=self.directory, env=environment, pass_fds=descriptors)
         theirs.close()
         their_descriptors.close()
         self.channel = await open_channel(calls.detach(), self.answer)

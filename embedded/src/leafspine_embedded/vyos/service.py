@@ -76,6 +76,10 @@ class RouterState:
         """Make `new` the running configuration: all of it or nothing. Raises CommitError, CommitLocked."""
         if self._commit.locked():
             raise CommitLocked
+        # A login that ends or presses Control-C in the middle must not leave the copy here behind what the router runs.
+        return await asyncio.shield(asyncio.ensure_future(self._commit_all(new, comment, user)))
+
+    async def _commit_all(self, new: Tree, comment: str | None, user: str) -> list[str]:
         async with self._commit:
             try:
                 await self.channel.call("commit", router=self.name, tree=transport.to_data(new))
@@ -89,8 +93,12 @@ class RouterState:
 
     async def save(self) -> None:
         """Write the running configuration to config.boot. Raises Refused."""
-        await self.channel.call("save", router=self.name)
-        self.saved = self.running.copy()
+        await asyncio.shield(asyncio.ensure_future(self._save_all()))
+
+    async def _save_all(self) -> None:
+        async with self._commit:
+            await self.channel.call("save", router=self.name)
+            self.saved = self.running.copy()
 
     def op(self, words: list[str]) -> Awaitable[str] | AsyncIterator[str]:
         """An operational command in full words."""
