@@ -95,10 +95,9 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.leafspine.calico.plugins.module_utils.containerlab import (
@@ -109,6 +108,7 @@ from ansible_collections.leafspine.calico.plugins.module_utils.containerlab impo
     work_of,
 )
 from ansible_collections.leafspine.calico.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.leafspine.calico.plugins.module_utils.tool import Failure, Tool
 
 SECRET = re.compile(r"(password|secret|key)(\s+)\S+")
 
@@ -122,33 +122,19 @@ class Lab:
         self.directory: str = module.params["directory"]
         self.topology_file = os.path.join(self.directory, "clab.yml")
         self.wanted: str = module.params["topology"] or ""
-        # A bare name is looked up on the PATH that the task gave, which is not always the one of this process' start.
-        self.executable: str | None = shutil.which(module.params["executable"])
+        self.tool = Tool([module.params["executable"]], timeout=module.params["timeout"])
 
-    def call(self, *words: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run containerlab; fails the module on a timeout. Standard output is JSON, the log is on standard error."""
-        try:
-            return subprocess.run(
-                [str(self.executable), *words], capture_output=True, text=True, timeout=self.module.params["timeout"], check=False, cwd=cwd or self.directory
-            )
-        except subprocess.TimeoutExpired as error:
-            said = (error.stderr or b"").decode(errors="replace") if isinstance(error.stderr, bytes) else (error.stderr or "")
-            self.fail(f"containerlab {words[0]} did not end within {self.module.params['timeout']} s", said)
-
-    def must(self, *words: str, cwd: str | None = None) -> Any:
-        """Run containerlab and return its JSON; a failure ends the module with what it said and what to do."""
-        done = self.call(*words, cwd=cwd)
-        if done.returncode != 0:
-            self.fail(f"containerlab {words[0]}", done.stderr, rc=done.returncode)
-        return done.stdout
-
-    def fail(self, what: str, log: str, **details: Any) -> NoReturn:
-        """End the module with what containerlab said and what to do; the hint is in the message too, because people read only that."""
-        hint = hint_for(log)
-        self.module.fail_json(msg=f"{what}: {error_of(log).rstrip('.')}" + (f". {hint}" if hint else ""), stderr=log, hint=hint, **details)
+    def must(self, *words: str) -> str:
+        """Run containerlab and return its standard output (JSON; the log is on standard error). A failure ends the module with what to do."""
+        done = self.tool.run(*words)
+        if done.rc == 0:
+            return done.stdout
+        hint = hint_for(done.stderr)
+        said = error_of(done.stderr) if done.rc is not None else f"did not end within {self.tool.timeout} s: {error_of(done.stderr)}"
+        raise Failure(f"containerlab {words[0]}: {said}", reason="containerlab_failed", hint=hint, **done.as_details())
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        return containers_of(parse_json(self.must("inspect", "--all", "--format", "json", cwd="/")), self.name)
+        return containers_of(parse_json(self.must("inspect", "--all", "--format", "json")), self.name)
 
     def boot_file(self, router: str) -> str:
         return os.path.join(self.directory, "routers", router, "config.boot")
@@ -174,7 +160,7 @@ class Lab:
         with tempfile.TemporaryDirectory() as folder:
             copy = os.path.join(folder, "clab.yml")
             write_atomic(copy, self.wanted)
-            return work_of(parse_json(self.must("deploy", "--topo", copy, "--dry-run", "--format", "json", cwd=folder)))
+            return work_of(parse_json(self.must("deploy", "--topo", copy, "--dry-run", "--format", "json")))
 
 
 def wait_ready(module: AnsibleModule) -> None:
@@ -206,10 +192,10 @@ def present(lab: Lab) -> dict[str, Any]:
     if stale:
         diff.append({"before": "", "after": shown, "before_header": "boot configurations", "after_header": "boot configurations"})
     file_changed = before != lab.wanted
-    if lab.executable is None:
+    if lab.tool.find() is None:
         if module.check_mode:  # on an empty machine the tools come with the same run
             return {"changed": True, "plan": {"deployed-lab": [lab.name]}, "diff": diff}
-        module.fail_json(msg=f"{module.params['executable']}: no such command on the lab host; run --tags preflight, or set lab_tools_path")
+        lab.tool.require()
     if module.check_mode and (stale or not before):
         # The plan would fail on bind sources that do not exist yet; what it would say is known.
         work: dict[str, list[Any]] = {"recreated-nodes": sorted(stale)} if lab.containers() else {"deployed-lab": [lab.name]}
@@ -237,13 +223,14 @@ def absent(lab: Lab) -> dict[str, Any]:
     module = lab.module
     ours = (lab.topology_file, os.path.join(lab.directory, "routers"), os.path.join(lab.directory, f"clab-{lab.name}"))
     files = [path for path in ours if os.path.exists(path)]
-    running = bool(lab.executable) and bool(lab.containers())
+    found = lab.tool.find() is not None
+    running = found and bool(lab.containers())
     if running and not os.path.exists(lab.topology_file):
         module.fail_json(msg=f"lab {lab.name} runs, but its topology file {lab.topology_file} is gone; build it again (--tags containerlab), then destroy it")
     diff = {"before": "".join(f"{path}\n" for path in files) + (f"lab {lab.name} running\n" if running else ""), "after": ""}
     if not module.check_mode:
         # Also when nothing runs: a deploy that was cut off may have left links and namespaces that inspect does not list.
-        if lab.executable and os.path.exists(lab.topology_file):
+        if found and os.path.exists(lab.topology_file):
             cleanup = ["--cleanup"] if running else []
             lab.must("destroy", "--topo", lab.topology_file, *cleanup)
         for path in files:
@@ -273,6 +260,8 @@ def main() -> None:
     lab = Lab(module)
     try:
         result = present(lab) if module.params["state"] == "present" else absent(lab)
+    except Failure as failure:
+        module.fail_json(**failure.as_result())
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"lab {lab.name}: {error}")
     module.exit_json(**result)

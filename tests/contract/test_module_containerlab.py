@@ -190,7 +190,7 @@ def test_without_containerlab_a_look_ahead_is_a_change_and_a_run_says_what_to_do
     assert (ahead["changed"], ahead["plan"]) == (True, {"deployed-lab": ["lab"]})
     real = host.run(path="/usr/bin:/bin")
     assert real["failed"]
-    assert "containerlab: no such command" in real["msg"]
+    assert "executable containerlab was not found" in real["msg"]
     assert host.files() == {}
 
 
