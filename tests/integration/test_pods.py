@@ -336,3 +336,45 @@ async def test_logs_follow_and_tail(lab: Lab) -> None:
     assert (await lab.logs("app", tail=2)).splitlines() == ["line 5", "last"]
     with pytest.raises(ApiError, match="previous terminated container"):
         await lab.logs("app", previous=True)
+
+
+async def test_an_agent_container_crashes_restarts_and_survives_the_engine(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """calico/node is a coroutine of the engine; towards the API it is a container like any other."""
+    from leafspine_embedded.calico import node as calico_node
+
+    runs: list[str] = []
+
+    async def run_node(store: Any, cluster: Any, node: str, env: dict[str, str], stop: asyncio.Event, log: Any) -> None:
+        runs.append(node)
+        log(f"run {len(runs)} with {env['COLOUR']}")
+        if len(runs) == 1:
+            raise RuntimeError("no luck")
+        await stop.wait()
+        runs.append("stopped")
+
+    monkeypatch.setattr(calico_node, "run_node", run_node)
+    agent = {"name": "calico-node", "image": "quay.io/calico/node:v3.31.0", "env": [{"name": "COLOUR", "value": "green"}]}
+    lab.pod("agent", node=lab.first, container=agent, spec={"hostNetwork": True})
+    await until(lambda: container(lab, "agent")["restartCount"] == 1 and lab.is_ready("agent"), "the second run")
+    assert container(lab, "agent")["lastState"]["terminated"]["exitCode"] == 1
+    await until(lambda: len(runs) == 2, "its first step")
+    assert "RuntimeError: no luck" in await lab.logs("agent", previous=True) and "run 2 with green" in await lab.logs("agent")
+    inside = await lab.exec("agent", "sh", "-c", "ip -br addr show net0; ls / /root /run")
+    assert lab.addresses[lab.first] in inside and "leafspine" not in inside
+    await lab.stop()
+    await lab.start()
+    await until(lambda: len(runs) == 3, "the third run")
+    await lab.ready("agent")
+    assert container(lab, "agent")["restartCount"] == 1 and "run 3" in await lab.logs("agent")
+    lab.store.delete(PODS, "default", "agent")
+    await until(lambda: lab.store.find(PODS, "default", "agent") is None and runs[-1] == "stopped", "a clean stop")
+
+
+async def test_many_pods_come_up_together(lab: Lab) -> None:
+    names = [f"p{number}" for number in range(16)]
+    for name in names:
+        lab.pod(name)
+    await lab.ready(*names)
+    pods = [lab.get(name) for name in names]
+    assert len({address_of(pod) for pod in pods}) == 16
+    assert sorted(pod["spec"]["nodeName"] for pod in pods) == sorted([lab.first, lab.second] * 8)

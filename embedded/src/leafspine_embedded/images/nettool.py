@@ -212,6 +212,8 @@ def main(arguments: "list[str]") -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    # Process 1 inherits what others leave behind; ignoring its children has the kernel collect them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     who = Identity(os.uname().nodename, own_address(), os.environ.get("NETTOOL_NODE_NAME", ""))
 
     def log(text: str) -> None:

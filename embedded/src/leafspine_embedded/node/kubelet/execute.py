@@ -55,9 +55,10 @@ class Exec:
         return code if code >= 0 else 128 - code
 
     def kill(self) -> None:
-        """End the command and whatever it started in its session."""
+        """End the command and whatever it started. init.py, which waits for the command, then ends by itself: were it killed too, nobody
+        would collect the command."""
         if self._child.returncode is None:
-            for pid in [*_descendants(self._child.pid), self._child.pid]:
+            for pid in _descendants(self._child.pid) or [self._child.pid]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
