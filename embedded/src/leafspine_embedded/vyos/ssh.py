@@ -135,9 +135,10 @@ class Shell(asyncssh.SSHServerSession[str]):
         self._read()
 
     def eof_received(self) -> bool:
+        """The end of what is typed: what came before it is still worked through, so the channel stays open for the answers."""
         self._typed += "\x04"
         self._read()
-        return False
+        return True
 
     def break_received(self, msec: int) -> bool:
         self.data_received("\x03", None)
