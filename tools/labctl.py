@@ -145,12 +145,33 @@ def print_status(status: dict[str, Any]) -> None:
         print(f"  service  {service['name']:<34} {service['type']:<11} {service['cluster_ip']}")
 
 
+def print_summary(intent: dict[str, Any], status: dict[str, Any]) -> None:
+    """What runs, in a few lines, and what to try next."""
+    up = sum(router["up"] for router in status["routers"])
+    nodes = sum(node["ready"] for node in status["nodes"])
+    pods = sum(pod["ready"] for pod in status["pods"])
+    leaf = next(router["name"] for router in intent["routers"] if router["role"] == "leaf")
+    print(
+        f"lab {status['lab']}: {up} of {len(intent['routers'])} routers, {nodes} of {len(intent['servers'])} nodes, {pods} of {len(status['pods'])} pods ready"
+    )
+    print("try next:")
+    for command, what in (
+        (f"./lab shell {leaf} show ip bgp", "the leaf's BGP table, over SSH; without a command: its VyOS CLI"),
+        ("./lab calicoctl get bgppeer -o wide", "which leaf the nodes of each rack peer with"),
+        ("./lab kubectl get pods -A -o wide", "pods, their addresses and nodes"),
+        ("./lab verify", "every claim about the lab, measured"),
+        ("./lab down", "take it all away"),
+    ):
+        print(f"  {command:<40} {what}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab")
     parser.add_argument("-i", "--inventory", default="inventories/embedded")
     commands = parser.add_subparsers(dest="command", required=True)
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true")
+    commands.add_parser("summary", help="what runs in short, and what to try next")
     shell = commands.add_parser("shell", help="a router's CLI or a shell on a node")
     shell.add_argument("device")
     shell.add_argument("words", nargs=argparse.REMAINDER)
@@ -165,6 +186,9 @@ def main() -> int:
         else:
             print_status(found)
         return 0 if all(router["up"] for router in found["routers"]) else 1
+    if arguments.command == "summary":
+        print_summary(intent, collect_status(intent))
+        return 0
     if arguments.command == "shell":
         return open_shell(intent, arguments.device, arguments.words)
     return subprocess.call(with_environment(intent, [arguments.command, *unknown, *arguments.words]))
