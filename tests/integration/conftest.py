@@ -19,7 +19,8 @@ def same_host() -> Iterator[Callable[[], list[str]]]:
         return snapshot.difference(before, snapshot.take())
 
     yield since
-    assert since() == []
+    differs = since()
+    assert not differs, "\n".join(differs)
 
 
 @pytest.fixture

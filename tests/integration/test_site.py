@@ -22,11 +22,23 @@ pytestmark = pytest.mark.root
 ROUTERS = ("leaf0", "leaf1", "spine0", "spine1")
 
 
+def succeeded(outcome: Outcome) -> Outcome:
+    """The outcome of a playbook that must succeed; what failed is in the assertion's text."""
+    assert outcome.rc == 0, str(outcome)
+    return outcome
+
+
 def changes_nothing(outcome: Outcome) -> None:
     """The playbook succeeded, and neither its recap nor any of its tasks tells of a change."""
-    assert outcome.rc == 0, str(outcome)
-    assert outcome.changed() == []
+    succeeded(outcome)
+    assert not outcome.changed(), "\n".join(outcome.changed())
     assert outcome.recap("changed") == dict.fromkeys(outcome.recap("changed"), 0)
+
+
+def same_as(before: Snapshot) -> None:
+    """The host is as it was; what differs is in the assertion's text, line by line."""
+    differs = snapshot.difference(before, snapshot.take())
+    assert not differs, "\n".join(differs)
 
 
 def wait_for_connections() -> None:
@@ -39,7 +51,7 @@ def wait_for_connections() -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made = Lab("tg-site", tmp_path_factory.mktemp("tg-site"), octet=132, management="172.29.32.0/24", bridge_prefix="tg-")
-    assert made.play("destroy").rc == 0  # what a run that was cut off has left
+    succeeded(made.play("destroy"))  # what a run that was cut off has left
     yield made
     made.play("destroy")
 
@@ -47,17 +59,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def bare(lab: Lab) -> Snapshot:
     """The host with packages and the engine installed, and no lab."""
-    prepared = lab.play("site", "--tags", "preflight", timeout=900)
-    assert prepared.rc == 0, str(prepared)
-    assert lab.play("destroy").rc == 0
+    succeeded(lab.play("site", "--tags", "preflight", timeout=900))
+    succeeded(lab.play("destroy"))
     wait_for_connections()
     return snapshot.take()
 
 
 @pytest.fixture(scope="module")
 def running(lab: Lab, bare: Snapshot) -> Lab:
-    outcome = lab.play("site")
-    assert outcome.rc == 0, str(outcome)
+    outcome = succeeded(lab.play("site"))
     assert set(outcome.recap("changed")) == {"labhost", *ROUTERS}
     return lab
 
@@ -84,22 +94,23 @@ def inventory_command(lab: Lab, host: str) -> list[str]:
 
 
 def test_a_look_ahead_at_nothing_tells_what_would_be_made_and_makes_nothing(lab: Lab, bare: Snapshot) -> None:
-    ahead = lab.play("site", "--check", "--diff")
-    assert ahead.rc == 0, str(ahead)
+    ahead = succeeded(lab.play("site", "--check", "--diff"))
     assert set(ahead.recap("changed")) == {"labhost", *ROUTERS}
     assert min(ahead.recap("changed").values()) > 0
-    assert snapshot.difference(bare, snapshot.take()) == []
+    same_as(bare)
+
+
+def test_destroying_nothing_changes_nothing(lab: Lab, bare: Snapshot) -> None:
+    changes_nothing(lab.play("destroy"))
 
 
 @pytest.mark.parametrize("tag", ["vyos_fabric", "calico_bgp", "demo_app"])
 def test_a_role_whose_target_is_missing_says_what_to_build_first(lab: Lab, bare: Snapshot, tag: str) -> None:
     refused = lab.play("site", "--tags", tag)
+    succeeded(lab.play("destroy"))
     assert refused.rc != 0
+    same_as(bare)
     assert any("--tags" in failure for failure in refused.failures()), str(refused)
-
-
-def test_destroying_nothing_changes_nothing(lab: Lab, bare: Snapshot) -> None:
-    changes_nothing(lab.play("destroy"))
 
 
 # --- while it runs -------------------------------------------------------------------------------------------------------------
@@ -113,7 +124,7 @@ def test_a_look_ahead_at_the_running_lab_changes_nothing(running: Lab) -> None:
     before = snapshot.take()
     changes_nothing(running.play("site", "--check", "--diff"))
     wait_for_connections()
-    assert snapshot.difference(before, snapshot.take()) == []
+    same_as(before)
 
 
 @pytest.mark.parametrize("options", [("--tags", "vyos_fabric"), ("--limit", "leaf0"), ("--tags", "vyos_fabric", "--limit", "leaf0")], ids=" ".join)
@@ -128,12 +139,10 @@ def test_a_part_runs_alone_and_changes_nothing(running: Lab, options: tuple[str,
 def test_drift_on_a_router_is_shown_by_a_look_ahead_and_repaired_on_that_router_only(running: Lab) -> None:
     stray = "protocols bgp neighbor 10.132.10.99"
     router_cli(running, "leaf0", "configure", f"set {stray} remote-as 64999", "commit", "exit")
-    ahead = running.play("site", "--tags", "vyos_fabric", "--check", "--diff")
-    assert ahead.rc == 0, str(ahead)
+    ahead = succeeded(running.play("site", "--tags", "vyos_fabric", "--check", "--diff"))
     assert {host for host, count in ahead.recap("changed").items() if count} == {"leaf0"}
     assert "10.132.10.99" in router_cli(running, "leaf0", "show configuration commands | match 10.132.10.99")
-    repaired = running.play("site", "--tags", "vyos_fabric")
-    assert repaired.rc == 0, str(repaired)
+    repaired = succeeded(running.play("site", "--tags", "vyos_fabric"))
     assert {host for host, count in repaired.recap("changed").items() if count} == {"leaf0"}
     shown = router_cli(running, "leaf0", "show configuration commands | match neighbor")
     assert "10.132.10.2" in shown
@@ -143,15 +152,13 @@ def test_drift_on_a_router_is_shown_by_a_look_ahead_and_repaired_on_that_router_
 
 def test_a_bridge_that_was_taken_down_comes_back(running: Lab) -> None:
     subprocess.run(["ip", "link", "set", "dev", "tg-leaf0", "down"], check=True)
-    repaired = running.play("site")
-    assert repaired.rc == 0, str(repaired)
+    repaired = succeeded(running.play("site"))
     assert "labhost: leafspine.calico.linux_bridges : One bridge a rack" in repaired.changed()
     changes_nothing(running.play("site"))
 
 
 def test_verify_holds(running: Lab) -> None:
-    outcome = running.play("verify")
-    assert outcome.rc == 0, str(outcome)
+    outcome = succeeded(running.play("verify"))
     assert len(outcome.tasks()) > 0
 
 
@@ -193,18 +200,16 @@ def test_the_probe_sees_a_rack_that_is_cut_off(running: Lab) -> None:
 
 def test_a_look_ahead_at_the_end_ends_nothing(running: Lab) -> None:
     before = snapshot.take()
-    ahead = running.play("destroy", "--check", "--diff")
-    assert ahead.rc == 0, str(ahead)
+    ahead = succeeded(running.play("destroy", "--check", "--diff"))
     assert ahead.recap("changed")["labhost"] > 0
-    assert snapshot.difference(before, snapshot.take()) == []
+    same_as(before)
 
 
 def test_destroy_leaves_the_host_as_it_was(running: Lab, bare: Snapshot) -> None:
-    outcome = running.play("destroy")
-    assert outcome.rc == 0, str(outcome)
+    outcome = succeeded(running.play("destroy"))
     assert outcome.recap("changed")["labhost"] > 0
     wait_for_connections()
-    assert snapshot.difference(bare, snapshot.take()) == []
+    same_as(bare)
     changes_nothing(running.play("destroy"))
     assert not running.directory.exists()
 
@@ -214,19 +219,18 @@ def test_two_labs_run_side_by_side(lab: Lab, bare: Snapshot, tmp_path: Path) -> 
     other = Lab("tg-other", tmp_path, octet=133, management="172.29.33.0/24", bridge_prefix="tgo-")
     try:
         for one in (lab, other):
-            built = one.play("site")
-            assert built.rc == 0, str(built)
+            succeeded(one.play("site"))
         for one in (lab, other):
             changes_nothing(one.play("site"))
         with_both = snapshot.take()
-        assert other.play("destroy").rc == 0
+        succeeded(other.play("destroy"))
         gone = snapshot.difference(with_both, snapshot.take())
         strangers = [line for line in gone if "tg-site" in line or " tg-leaf" in line]
         assert gone != []
-        assert strangers == []
+        assert not strangers, "\n".join(strangers)
         changes_nothing(lab.play("site"))
     finally:
         other.play("destroy")
         lab.play("destroy")
     wait_for_connections()
-    assert snapshot.difference(bare, snapshot.take()) == []
+    same_as(bare)

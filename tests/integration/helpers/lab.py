@@ -21,14 +21,13 @@ VARIABLES: dict[str, Any] = json.loads(os.environ.get("LAB_TEST_VARS", "{}"))
 ENGINE = Path(VARIABLES.get("lab_venv", "/opt/leafspine/venv")) / "bin"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """How a playbook ended. ``report``: the document of Ansible's JSON callback."""
 
     rc: int
     report: dict[str, Any]
     text: str
-    seconds: float = 0
 
     def results(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Host, task and result of everything that was done."""
@@ -54,6 +53,8 @@ class Outcome:
 
     def __str__(self) -> str:
         return "\n".join([f"rc {self.rc}", *self.failures(), "" if self.report else self.text[-4000:]])
+
+    __repr__ = __str__
 
 
 @dataclass
