@@ -152,6 +152,13 @@ def _priority_class(obj: Object) -> None:
     defaults.fill(obj, preemptionPolicy="PreemptLowerPriority")
 
 
+def _spec(obj: Object) -> None:
+    """Go has no missing structs: an absent spec is an empty one, and its fields are what is missing."""
+    spec = obj.setdefault("spec", {})
+    if "template" in spec:
+        spec["template"].setdefault("spec", {})
+
+
 # First the ones that checks of missing fields rely on, then (late) those that rely on nothing being missing.
 _DEFAULTS: dict[tuple[str, str], Callable[[Object], None]] = {
     NAMESPACES.key: _namespace,
@@ -163,6 +170,10 @@ _DEFAULTS: dict[tuple[str, str], Callable[[Object], None]] = {
     STORAGECLASSES.key: _storage_class,
     PRIORITYCLASSES.key: _priority_class,
     CRDS.key: crds.defaults,
+    PODS.key: _spec,
+    DAEMONSETS.key: _spec,
+    DEPLOYMENTS.key: _spec,
+    REPLICASETS.key: _spec,
 }
 
 

@@ -18,7 +18,7 @@ ROOTS = (
     "ControllerRevision", "EndpointSlice", "Lease", "PriorityClass", "StorageClass", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
     "CustomResourceDefinition", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview", "AuthenticationV1TokenRequest",
 )  # fmt: skip
-_SCALARS = {"str": "str", "int": "int", "bool": "bool", "float": "num", "datetime": "str", "bytearray": "str", "object": "any"}
+_SCALARS = {"str": "str", "int": "int", "bool": "bool", "float": "num", "datetime": "time", "bytearray": "str", "object": "any"}
 # The client's models have plain text or `object` where the API takes a Quantity or an IntOrString.
 _QUANTITIES = {
     ("ResourceRequirements", "limits"), ("ResourceRequirements", "requests"), ("VolumeResourceRequirements", "limits"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SCALARS: dict[str, Object] = {
     "str": {"type": "string"},
     "bytes": {"type": "string", "format": "byte"},
+    "time": {"type": "string", "format": "date-time"},
     "int": {"type": "integer", "format": "int64"},
     "num": {"type": "number", "format": "double"},
     "bool": {"type": "boolean"},

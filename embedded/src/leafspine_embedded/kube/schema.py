@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leafspine_embedded.kube.errors import BadRequest, FieldError
-from leafspine_embedded.kube.objects import Object
+from leafspine_embedded.kube.objects import Object, parse_time
 from leafspine_embedded.kube.resources import Resource
 
 Fields = dict[str, str]
@@ -22,7 +22,7 @@ Fields = dict[str, str]
 # Lists and maps that Go keeps although they are empty (no omitempty), as far as anybody sees it.
 _KEPT_EMPTY = {("EndpointSlice", "endpoints"), ("EndpointSlice", "ports"), ("Role", "rules"), ("ClusterRole", "rules"), ("Endpoint", "addresses")}
 _JSON_KIND = {str: "string", bool: "bool", dict: "object", list: "array", int: "number", float: "number"}
-_GO_TYPE = {"str": "string", "int": "int32", "bool": "bool", "num": "float64", "bytes": "[]uint8", "quantity": "resource.Quantity"}
+_GO_TYPE = {"str": "string", "int": "int32", "bool": "bool", "num": "float64", "bytes": "[]uint8", "time": "v1.Time", "quantity": "resource.Quantity"}
 _KIND_TYPE = {"Event": "CoreV1Event", "TokenRequest": "AuthenticationV1TokenRequest"}
 _INT64 = {
     "terminationGracePeriodSeconds", "activeDeadlineSeconds", "runAsUser", "runAsGroup", "fsGroup", "generation", "observedGeneration",
@@ -114,13 +114,15 @@ def _value(value: Any, kind: str, path: str, unknown: list[str], owner: str, fie
         if not isinstance(value, list):
             raise Mismatch(_wrong(value, kind, path, owner, field))
         for index, item in enumerate(value):
+            if item is None:
+                value[index] = item = _zero(kind[2:])
             _value(item, kind[2:], f"{path}[{index}]", unknown, owner, field)
     elif kind.startswith("{}"):
         if not isinstance(value, dict):
             raise Mismatch(_wrong(value, kind, path, owner, field))
         for key in tuple(value):
-            if value[key] is None and kind[2:] in {"str", "bytes"}:
-                value[key] = ""
+            if value[key] is None:
+                value[key] = _zero(kind[2:])
             _value(value[key], kind[2:], f"{path}.{key}", unknown, owner, field)
     elif kind in types():
         if not isinstance(value, dict):
@@ -130,10 +132,21 @@ def _value(value: Any, kind: str, path: str, unknown: list[str], owner: str, fie
         raise Mismatch(_wrong(value, kind, path, owner, field))
     elif kind == "bytes":
         _check_base64(value)
+    elif kind == "time":
+        _check_time(value)
+
+
+def _zero(kind: str) -> Any:
+    """What Go makes of a null inside a list or a map."""
+    if kind.startswith("[]"):
+        return []
+    if kind.startswith("{}") or kind in types():
+        return {}
+    return {"int": 0, "num": 0, "bool": False, "any": None, "quantity": "0"}.get(kind, "")
 
 
 def _scalar(value: Any, kind: str) -> bool:
-    if kind in {"str", "bytes"}:
+    if kind in {"str", "bytes", "time"}:
         return isinstance(value, str)
     if kind == "bool":
         return isinstance(value, bool)
@@ -154,6 +167,14 @@ def _check_base64(value: str) -> None:
         while good < len(value) and (value[good].isalnum() or value[good] in "+/="):
             good += 1
         raise Mismatch(f"illegal base64 data at input byte {good}") from None
+
+
+def _check_time(value: str) -> None:
+    try:
+        if "T" not in value or parse_time(value).tzinfo is None:
+            raise ValueError
+    except ValueError:
+        raise Mismatch(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}"') from None
 
 
 def missing(res: Resource, obj: Object) -> list[FieldError]:
