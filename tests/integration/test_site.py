@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
@@ -120,11 +121,26 @@ def test_site_builds_and_its_second_run_changes_nothing(running: Lab) -> None:
     changes_nothing(running.play("site"))
 
 
+KINDS = "nodes,namespaces,daemonsets,deployments,services,configmaps,secrets,bgppeers,bgpconfigurations,ippools,customresourcedefinitions"
+
+
+def intents(lab: Lab) -> dict[str, Any]:
+    """What routers and cluster were told: running configurations, and every object's specification, data and labels."""
+    told: dict[str, Any] = {router: router_cli(lab, router, "show configuration commands | no-more") for router in ROUTERS}
+    for item in json.loads(lab.tool("kubectl", "get", KINDS, "-A", "-o", "json").stdout)["items"]:
+        key = f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+        told[key] = [item["metadata"].get("labels"), *(item.get(part) for part in ("spec", "data"))]
+    return told
+
+
 def test_a_look_ahead_at_the_running_lab_changes_nothing(running: Lab) -> None:
-    before = snapshot.take()
+    before, told = snapshot.take(), intents(running)
+    assert "set protocols bgp system-as '65005'" in told["leaf0"]
+    assert "Service default/app" in told
     changes_nothing(running.play("site", "--check", "--diff"))
     wait_for_connections()
     same_as(before)
+    assert intents(running) == told
 
 
 @pytest.mark.parametrize("options", [("--tags", "vyos_fabric"), ("--limit", "leaf0"), ("--tags", "vyos_fabric", "--limit", "leaf0")], ids=" ".join)

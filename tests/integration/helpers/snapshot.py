@@ -201,7 +201,7 @@ def file_state(path: Path, *, content: bool) -> str:
     mode = stat.filemode(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
         return f"{mode} -> {os.readlink(path)}"
-    # A log grows while its daemon runs.
-    if content and path.suffix != ".log" and stat.S_ISREG(status.st_mode) and status.st_dev == os.stat(path.parent).st_dev:
+    # Logs and journals grow while their daemons run.
+    if content and path.suffix not in (".log", ".jsonl") and stat.S_ISREG(status.st_mode) and status.st_dev == os.stat(path.parent).st_dev:
         return f"{mode} {status.st_size} bytes {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
     return mode
