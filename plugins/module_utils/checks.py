@@ -47,14 +47,16 @@ def lines(checks: Iterable[Check]) -> list[str]:
 
 
 def summary(checks: Iterable[Check]) -> dict[str, Any]:
-    """How many checks hold, in all and by subject: {"passed", "failed", "subjects": {subject: [passed, failed]}}."""
+    """How many checks hold, in all and by subject: {"passed", "failed", "subjects": {subject: [passed, failed]}, "text"}."""
     checks = list(checks)
     bad = Counter(one["subject"] for one in failed(checks))
     every = Counter(one["subject"] for one in checks)
+    passed = len(checks) - bad.total()
     return {
-        "passed": len(checks) - bad.total(),
+        "passed": passed,
         "failed": bad.total(),
         "subjects": {subject: [every[subject] - bad[subject], bad[subject]] for subject in every},
+        "text": f"{passed} of {len(checks)} expectations hold: " + ", ".join(f"{subject} {every[subject] - bad[subject]}" for subject in every),
     }
 
 

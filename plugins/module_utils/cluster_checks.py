@@ -72,6 +72,9 @@ def calico_checks(fabric: Device, objects: Objects) -> list[Check]:
         look = f"calicoctl get ippool {name} -o yaml"
         overlay = [f"{key} {spec.get(key)}" for key in ("ipipMode", "vxlanMode") if spec.get(key) not in (None, "", "Never")]
         checks.append(check("calico", "Calico", f"overlay of IPPool {name}", [], overlay, look))
+        if IPv4Network(spec["cidr"]).overlaps(IPv4Network(fabric["cluster"]["pod_subnet"])):
+            wanted_nat, nat = fabric["calico"]["nat_outgoing"], bool(spec.get("natOutgoing"))
+            checks.append(check("calico", "Calico", f"natOutgoing of IPPool {name}", wanted_nat, nat, look))
     cidrs = [pool["spec"]["cidr"] for pool in objects["pools"]]
     checks.append(check("calico", "Calico", "IPPool with the pod subnet", "there", _there(fabric["cluster"]["pod_subnet"] in cidrs), "calicoctl get ippool"))
     return checks
