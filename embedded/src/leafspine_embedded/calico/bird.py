@@ -72,7 +72,9 @@ def _kernel_filter(routing: NodeRouting) -> list[str]:
     # Service ranges never reach the node's own kernel: kube-proxy answers there, and a blackhole would be in its way. That holds for
     # ranges learned from other nodes too, hence the configuration's ranges and not what this node announces.
     ranges = dict.fromkeys([*routing.config.service_ranges, *routing.config.load_balancer_ips])
-    return ["filter calico_kernel_programming {", *(f"  if ( net ~ {network} ) then {{ reject; }}" for network in ranges), "  accept;", "}"]
+    # Connected routes are the kernel's own. BIRD 2 writes its copies over them when this filter changes (BIRD 1 does not).
+    own = "  if ( source = RTS_DEVICE ) then { reject; }"
+    return ["filter calico_kernel_programming {", own, *(f"  if ( net ~ {network} ) then {{ reject; }}" for network in ranges), "  accept;", "}"]
 
 
 def _protocols(routing: NodeRouting) -> list[str]:

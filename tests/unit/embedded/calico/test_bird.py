@@ -88,6 +88,12 @@ def test_service_ranges_are_exported_but_never_reach_the_kernel() -> None:
     assert "10.96" not in render(BASE)
 
 
+def test_connected_routes_stay_the_kernel_s_own() -> None:
+    text = render(BASE)
+    kernel = text[text.index("filter calico_kernel_programming") : text.index("protocol kernel")]
+    assert kernel.index("source = RTS_DEVICE ) then { reject; }") < kernel.index("accept;")
+
+
 def test_a_range_other_nodes_announce_is_kept_out_of_an_excluded_node_s_kernel_too() -> None:
     text = render(replace(EVERYTHING, services=[]))
     assert "net ~ 10.96.0.0/16 ) then { reject; }" in text
