@@ -9,9 +9,9 @@ from ansible_collections.leafspine.calico.plugins.module_utils import checks, cl
 Data = dict[str, Any]
 
 
-def view(objects: Data, fabric: Data, namespace: str = "default", app: str = "app") -> Data:
+def view(objects: Data, fabric: Data, namespace: str = "default", app: str = "app", service: str | None = None) -> Data:
     """See DOCUMENTATION in cluster_view.yml."""
-    return cluster_view.view(fabric, objects, namespace, app)
+    return cluster_view.view(fabric, objects, namespace, app, service)
 
 
 def lab_objects(fabric: Data) -> dict[str, str]:
@@ -22,7 +22,7 @@ def lab_objects(fabric: Data) -> dict[str, str]:
 def traffic_probes(view: Data, fabric: Data, seconds: int = 0, nodes: bool = True, flows_only: bool = False) -> list[Data]:
     """See DOCUMENTATION in traffic_probes.yml."""
     found = [] if flows_only else pod_traffic.pod_probes(fabric, view)
-    return found + (outside.background(fabric, view, seconds, nodes) if seconds else [])
+    return found + (outside.background(fabric, view, seconds, nodes, flows_only) if seconds else [])
 
 
 def router_look(router: Data) -> list[str]:
@@ -30,9 +30,9 @@ def router_look(router: Data) -> list[str]:
     return list(router_checks.LOOK.values())
 
 
-def router_commands(router: Data, fabric: Data, view: Data) -> list[str]:
+def router_commands(router: Data, fabric: Data, view: Data, part: str = "all") -> list[str]:
     """See DOCUMENTATION in router_commands.yml."""
-    return list(outside.router_probes(router, fabric, view).values())
+    return list(outside.router_probes(router, fabric, view, part).values())
 
 
 def after_traffic(view: Data, fabric: Data, nodes: bool = True) -> list[Data]:

@@ -104,9 +104,10 @@ def app_checks(fabric: Device, view: View) -> list[Check]:
     service = view["service"]
     if service is None:
         return [*checks, check("app", "service", "service of the app", "there", "absent", "kubectl get services -A")]
-    addresses = sorted(pod["address"] for pod in view["app"] if pod["ready"])
+    chosen = [pod for pod in view["app"] if pod["ready"] and set(service["selector"].items()) <= set(pod["labels"].items())]
     look = f"kubectl get endpointslices -l kubernetes.io/service-name={service['name']}"
-    return [*checks, check("app", "service", "endpoints of the app's service", addresses, sorted(service["endpoints"]), look)]
+    addresses = sorted(pod["address"] for pod in chosen)
+    return [*checks, check("app", "service", f"endpoints of service {service['name']}", addresses, sorted(service["endpoints"]), look)]
 
 
 # --- a node's kernel -----------------------------------------------------------------------------------------------------

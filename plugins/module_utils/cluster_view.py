@@ -31,12 +31,12 @@ EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 NODE_PORTS = range(30000, 32768)
 
 
-def view(fabric: Mapping[str, Any], objects: Objects, namespace: str, app: str) -> dict[str, Any]:
+def view(fabric: Mapping[str, Any], objects: Objects, namespace: str, app: str, service: str | None = None) -> dict[str, Any]:
     """The cluster as checks need it.
 
     {announced: {server: [prefix]}, blocks: {server: [block]}, service_ranges: [prefix], pods: {server: [address]} of every pod with
-    an address of its own, app: [pod of the demo app], service: the demo app's service or None, unused: addresses and a node port
-    that nobody has}. ``namespace`` and ``app`` name the demo app (its label ``app`` and its service).
+    an address of its own, app: [pod of the demo app], service: the service that is asked or None, unused: addresses and a node port
+    that nobody has}. ``app``: the demo app's label ``app``; ``service``: a service's name, by default the app's.
     """
     servers = {server["node"]: server["name"] for server in fabric["servers"]}
     blocks = _blocks(objects["blocks"], servers)
@@ -48,7 +48,7 @@ def view(fabric: Mapping[str, Any], objects: Objects, namespace: str, app: str) 
         "service_ranges": ranges,
         "pods": pods,
         "app": _app(objects["pods"], servers, namespace, app),
-        "service": _service(objects, namespace, app),
+        "service": _service(objects, namespace, service or app),
         "unused": {"pods": _unused_addresses(objects["blocks"], servers, pods), "node_port": _unused_node_port(objects["services"])},
     }
 
@@ -107,7 +107,8 @@ def _app(pods: Iterable[Object], servers: Mapping[str, str], namespace: str, app
         if metadata.get("namespace") != namespace or (metadata.get("labels") or {}).get("app") != app or metadata.get("deletionTimestamp"):
             continue
         address = (pod.get("status") or {}).get("podIP")
-        found.append({"name": metadata["name"], "namespace": namespace, "server": servers.get(node), "node": node, "address": address, "ready": is_ready(pod)})
+        place = {"server": servers.get(node), "node": node, "address": address}
+        found.append({"name": metadata["name"], "namespace": namespace, "labels": metadata["labels"], **place, "ready": is_ready(pod)})
     return sorted(found, key=lambda pod: (list(servers.values()).index(pod["server"]) if pod["server"] else -1, pod["name"]))
 
 
@@ -136,6 +137,7 @@ def _service(objects: Objects, namespace: str, name: str) -> Object | None:
                 "cluster_ip": service["spec"].get("clusterIP"),
                 "port": port["port"],
                 "node_port": port.get("nodePort"),
+                "selector": service["spec"].get("selector") or {},
                 "policy": service["spec"].get("externalTrafficPolicy") or "Cluster",
                 "endpoints": [address for address, _node in endpoints],
                 "endpoint_nodes": sorted({node for _address, node in endpoints}),

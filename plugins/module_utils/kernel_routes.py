@@ -45,7 +45,11 @@ def describe(entry: Entry) -> str:
         return via(gateways(entry))
     if "gateway" in entry or any("gateway" in hop for hop in entry.get("nexthops") or []):
         return "no usable next hop"
-    return f"dev {entry['dev']}" if "dev" in entry else "nothing"
+    if "dev" not in entry:
+        return "nothing"
+    # A connected route is the kernel's own; a routing daemon's copy in its place is another route.
+    daemon = entry.get("protocol") not in (None, "kernel", "boot")
+    return f"dev {entry['dev']}" + (f" proto {entry['protocol']}" if daemon else "")
 
 
 def by_destination(routes: Iterable[Entry]) -> dict[str, list[Entry]]:

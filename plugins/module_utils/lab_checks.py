@@ -4,7 +4,8 @@
 
 ``observed`` has what was looked at, and only that is judged: ``objects`` (lists of the API) with ``view`` (cluster_view), ``nodes``
 and ``traffic`` (answers of the module ``probes``), ``routers`` ({router: outputs of router_look}), ``drift`` ({router: lines}),
-``router_probes`` ({router: outputs of router_commands}), ``conntrack`` (answers), ``down`` (ports that are down on purpose).
+``router_probes`` ({router: outputs of router_commands}) and their ``part``, ``conntrack`` (answers), ``down`` (ports that are down on
+purpose).
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ def node_look(fabric: Device) -> list[Device]:
     ]
 
 
-def lab_checks(observed: Observed, fabric: Device) -> list[Check]:
-    """Every check that follows from what was observed."""
+def lab_checks(observed: Observed, fabric: Device, step: str = "") -> list[Check]:
+    """Every check that follows from what was observed. ``step``: what had been done to the lab, said in front of each place."""
+    checks = _checks(observed, fabric)
+    return [{**one, "where": f"{step}: {one['where']}"} for one in checks] if step else checks
+
+
+def _checks(observed: Observed, fabric: Device) -> list[Check]:
     checks: list[Check] = []
     view, down = observed.get("view"), [tuple(port) for port in observed.get("down") or []]
     if view is not None and "objects" in observed:
@@ -66,29 +72,30 @@ def _traffic_checks(observed: Observed, fabric: Device, view: Device, down: list
     checks = []
     if observed.get("traffic"):
         checks += pod_traffic.pod_checks(fabric, view, observed["traffic"], node_addresses(fabric, observed.get("nodes") or {}))
-    texts = router_texts(observed.get("router_probes") or {}, fabric, view)
+    part = observed.get("part") or "all"
+    texts = router_texts(observed.get("router_probes") or {}, fabric, view, part)
     for router in fabric["routers"]:
         if router["name"] in texts and not texts[router["name"]]:
             checks.append(no_answer(router["name"], f"ssh {router['name']}", observed["router_probes"][router["name"]]))
         elif router["name"] in texts:
-            checks += outside.router_probe_checks(router, fabric, view, texts[router["name"]])
+            checks += outside.router_probe_checks(router, fabric, view, texts[router["name"]], part)
     ends = flows.pair(fabric, view)
-    if ends and {ends.client["name"], ends.server["name"]} <= {name for name, answers in texts.items() if answers}:
+    if part != "services" and ends and {ends.client["name"], ends.server["name"]} <= {name for name, answers in texts.items() if answers}:
         dark = {interface for device, interface in router_checks.down_ports(fabric, down) if device == ends.client["name"]}
         checks += flows.flow_checks(fabric, view, texts, dark)
-    if view["service"] and outside.is_announced(view) and texts:
+    if part != "flows" and view["service"] and outside.is_announced(view) and texts:
         checks += outside.endpoint_coverage(view, [answers.get("service", "") for answers in texts.values()], "curl of the ClusterIP on the routers")
     if observed.get("conntrack"):
         checks += outside.conntrack_checks(fabric, view, observed["conntrack"])
     return checks
 
 
-def router_texts(outputs: Mapping[str, list[str]], fabric: Device, view: Device) -> dict[str, dict[str, str]]:
+def router_texts(outputs: Mapping[str, list[str]], fabric: Device, view: Device, part: str = "all") -> dict[str, dict[str, str]]:
     """Outputs of ``router_commands`` by router and name; {} for a router that answered another number of times than it was asked."""
     found: dict[str, dict[str, str]] = {}
     for router in fabric["routers"]:
         if router["name"] in outputs:
-            names = list(outside.router_probes(router, fabric, view))
+            names = list(outside.router_probes(router, fabric, view, part))
             answers = outputs[router["name"]]
             found[router["name"]] = dict(zip(names, answers, strict=True)) if len(names) == len(answers) else {}
     return found

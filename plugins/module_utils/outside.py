@@ -30,16 +30,17 @@ SERVICE_TRIES = 24
 # --- traffic in the background -------------------------------------------------------------------------------------------
 
 
-def background(fabric: Device, view: View, seconds: int, nodes: bool = True) -> list[Device]:
+def background(fabric: Device, view: View, seconds: int, nodes: bool = True, flows_only: bool = False) -> list[Device]:
     """Probes that start traffic and end at once, for the module ``probes``: flows and pings from pods, pings from nodes.
 
-    ``seconds``: how long it goes on unless it is stopped. ``nodes``: whether commands can be run on nodes.
+    ``seconds``: how long it goes on unless it is stopped. ``nodes``: whether commands can be run on nodes. ``flows_only``: no pings.
     """
     found = []
     for pod in app_pods(view):
-        texts = [flows.sender(fabric, view, pod, seconds), *_pings(_targets(fabric, pod["server"]), seconds)]
-        found.append(_in_pod(pod, "background", _start(pod["server"], texts)))
-    if nodes:
+        texts = [flows.sender(fabric, view, pod, seconds), *([] if flows_only else _pings(_targets(fabric, pod["server"]), seconds))]
+        if any(texts):
+            found.append(_in_pod(pod, "background", _start(pod["server"], texts)))
+    if nodes and not flows_only:
         for server in fabric["servers"]:
             found.append(_on_node(server, "node background", _start(f"{server['name']}-node", _pings([fabric["management"]["gateway"]], seconds))))
     return found
@@ -92,19 +93,34 @@ def own_address(router: Device) -> str:
 # --- what to ask routers -------------------------------------------------------------------------------------------------
 
 
-def router_probes(router: Device, fabric: Device, view: View) -> dict[str, str]:
-    """Commands for one router by name: the capture, the ways of flows, and what it reaches itself."""
+def router_probes(router: Device, fabric: Device, view: View, part: str = "all") -> dict[str, str]:
+    """Commands for one router by name: the capture, the ways of flows, and what it reaches itself.
+
+    ``part``: "flows" leaves out what the router reaches, "services" is only what it reaches of services.
+    """
     quiet = f"curl -s --interface {own_address(router)}"
+    if part == "services":
+        return {**port_probes(router, fabric, view), **service_probe(router, view)}
     commands = {"capture": capture_command(router, fabric, view), **flows.predictions(router, fabric, view)}
+    if part == "flows":
+        return commands
     for pod in _one_a_rack(fabric, app_pods(view), router):
         commands[f"pod {pod['name']}"] = f"{quiet} -m 3 http://{pod['address']}/json"
+    return {**commands, **port_probes(router, fabric, view), **service_probe(router, view)}
+
+
+def port_probes(router: Device, fabric: Device, view: View) -> dict[str, str]:
+    """The commands that ask the service's node port from a router; short where nobody must answer."""
     service = view["service"]
-    if service is None:
-        return commands
-    if service["node_port"]:
-        for server in entry_servers(fabric, router):
-            commands[f"port {server['name']}"] = f'{quiet} -m 4 "http://{server["address"]}:{service["node_port"]}/json#[1-{NODE_PORT_TRIES}]"'
-    return commands | service_probe(router, view)
+    if service is None or not service["node_port"]:
+        return {}
+    commands = {}
+    for server in entry_servers(fabric, router):
+        url = f"http://{server['address']}:{service['node_port']}/json"
+        answers = service["policy"] == "Cluster" or server["node"] in service["endpoint_nodes"]
+        rest = f'-m 4 "{url}#[1-{NODE_PORT_TRIES}]"' if answers else f"-m 1 {url}"
+        commands[f"port {server['name']}"] = f"curl -s --interface {own_address(router)} {rest}"
+    return commands
 
 
 def service_probe(router: Device, view: View) -> dict[str, str]:
@@ -150,11 +166,11 @@ def entry_servers(fabric: Device, router: Device) -> list[Device]:
 # --- judgement -----------------------------------------------------------------------------------------------------------
 
 
-def router_probe_checks(router: Device, fabric: Device, view: View, texts: Mapping[str, str]) -> list[Check]:
+def router_probe_checks(router: Device, fabric: Device, view: View, texts: Mapping[str, str], part: str = "all") -> list[Check]:
     """Judgement of what one router reached and saw. ``texts``: answers to ``router_probes`` by name."""
     checks = []
     pods = {pod["name"]: pod for pod in app_pods(view)}
-    for name, command in router_probes(router, fabric, view).items():
+    for name, command in router_probes(router, fabric, view, part).items():
         kind, _blank, rest = name.partition(" ")
         look = f"on {router['name']}: {command}"
         if kind == "pod":
@@ -164,7 +180,7 @@ def router_probe_checks(router: Device, fabric: Device, view: View, texts: Mappi
             checks += _port_reached(router, server, view, answers_of(texts.get(name, "")), look)
         elif kind == "service":
             checks += service_checks(router, fabric, view, texts.get(name, ""), look)
-    return checks + capture_checks(router, fabric, view, texts.get("capture", ""))
+    return checks + (capture_checks(router, fabric, view, texts.get("capture", "")) if part == "all" else [])
 
 
 def _pod_reached(router: Device, pod: Device, found: list[Device], look: str) -> list[Check]:
@@ -197,7 +213,8 @@ def service_checks(router: Device, fabric: Device, view: View, text: str, look: 
         return [check("negative twin", where, "ClusterIP that nobody announces", "no answer", "an answer" if found else "no answer", look)]
     checks = [check("service", where, "answers through the ClusterIP", SERVICE_TRIES, len(found), look)]
     service = view["service"]
-    entries = {server["address"] for server in fabric["servers"]}
+    # A leaf's own nodes are nearer than any other rack's; a spine takes all that announce.
+    entries = {server["address"] for server in fabric["servers"] if router["rack"] in (None, server["rack"])}
     if service["policy"] == "Local":
         entries = {own_address(router)}
     strangers = sorted({one["client"] for one in found} - entries)
