@@ -64,10 +64,7 @@ def default(schema: dict[str, Any], required: bool) -> str:
 def render(name: str) -> str:
     """The table of one top-level key with all below it; `fabric` is the table of the single top-level keys."""
     found = list(rows(SCHEMA))
-    if name == "fabric":
-        chosen = [row for row in found if "." not in row[0]]
-    else:
-        chosen = [row for row in found if row[0].startswith(f"{name}.")]
+    chosen = [row for row in found if "." not in row[0]] if name == "fabric" else [row for row in found if row[0].startswith(f"{name}.")]
     if not chosen:
         raise ValueError(f"the schema has nothing below {name}")
     return table(

@@ -62,9 +62,7 @@ def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from leafspine_embedded.common.state import lock\n"
         f"with lock(Path({str(path)!r})):\n print('in', flush=True); sys.stdin.read()"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "embedded/src"}
-    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "embedded/src"})
     assert holder.stdin is not None and holder.stdout is not None
     try:
         assert holder.stdout.readline() == b"in\n"
