@@ -36,10 +36,10 @@ mount -t sysfs sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
-for folder in /tmp /root /home "$@"; do
+for folder in /tmp /var/tmp /root /home "$@"; do
     [ ! -d "$root$folder" ] || mount -t tmpfs -o mode=755 tmpfs "$root$folder"
 done
-chmod 1777 "$root/tmp"
+chmod 1777 "$root/tmp" "$root/var/tmp"
 rm -rf "$root/var/lib/leafspine"
 mkdir -p "$root/mnt/before"
 cd "$root"
@@ -49,6 +49,7 @@ rmdir /mnt/before
 hostname ti-host
 ip link set dev lo up
 mkdir -p /run/sshd
+install -d -o frr -g frr /run/frr /var/tmp/frr && chmod 700 /var/tmp/frr # what the package frr makes
 useradd --create-home --shell /bin/bash --password '*' "$user"
 install -d -m 700 -o "$user" "/home/$user/.ssh"
 install -m 600 -o "$user" /etc/ti/client.pub "/home/$user/.ssh/authorized_keys"
@@ -117,7 +118,9 @@ class RemoteHost:
         isolated = ["unshare", "--mount", "--propagation", "private", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
         boot = ["/bin/sh", str(self.folder / "boot"), str(self.folder / "layer"), USER, str(keys), *map(str, self.hidden)]
         with (self.folder / "log").open("wb") as log:
-            self.shell = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.name}", "--", *isolated, *boot], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.shell = subprocess.Popen(
+                ["nsenter", f"--net=/run/netns/{self.name}", "--", *isolated, *boot], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         self.wait_for_ssh()
 
     def connect_wire(self) -> None:
@@ -145,9 +148,14 @@ class RemoteHost:
     def stop(self) -> None:
         """No error when it does not run."""
         if self.shell is not None:
+            first = Path(f"/proc/{self.pid()}") if self.shell.poll() is None else None
             self.shell.kill()
             self.shell.wait(timeout=10)
             self.shell = None
+            # The kernel takes leave of its connections while the wire is still there: nobody here waits for an answer that never comes.
+            deadline = time.monotonic() + 10
+            while first is not None and first.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
         self.remove()
 
     def remove(self) -> None:

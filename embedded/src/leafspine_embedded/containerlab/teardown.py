@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..common import netns, process, state
-from ..vyos import control
+from ..vyos import control, daemons
 from . import log, observe
 from .record import Record
 from .wires import Wires
@@ -25,7 +25,9 @@ def node(wires: Wires, record: Record, name: str) -> None:
 def container(wires: Wires, name: str) -> None:
     """Remove a namespace with everything in it. Its processes are killed, not asked: like a container's, they lose their network anyway."""
     if netns.exists(name):
-        process.kill(netns.processes(name), timeout=0)
+        processes = netns.processes(name)
+        process.kill(processes, timeout=0)
+        daemons.remove_logs(processes)
         wires.empty(name)
         wires.forget(name)
     netns.delete(name)

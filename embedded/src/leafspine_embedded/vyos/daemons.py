@@ -17,6 +17,8 @@ from ..common.errors import EngineError
 from ..common.state import ensure_dir, write_atomic
 
 PROGRAMS = Path("/usr/lib/frr")
+# Each daemon keeps its last log lines in <daemon>.<process id> here, for the case that it crashes.
+LAST_LOGS = Path("/var/tmp/frr")
 # Every daemon that was ever started has a pid file, and is then expected to run: staticd and bfdd only on routers whose configuration
 # asked for them (7 MB each, and half of the start-up time).
 KNOWN = ("zebra", "mgmtd", "bgpd", "staticd", "bfdd")
@@ -140,3 +142,10 @@ def stop(router: Path, names: Iterable[str] | None = None, timeout: float = 3.0)
     for name in chosen:
         for path in (router / f"{name}.pid", socket_dir(router) / f"{name}.vty"):
             path.unlink(missing_ok=True)
+
+
+def remove_logs(numbers: Iterable[int]) -> None:
+    """Remove the last log lines of daemons that were killed (one that ends by itself removes its own)."""
+    for number in numbers:
+        for path in LAST_LOGS.glob(f"*.{number}"):
+            shutil.rmtree(path, ignore_errors=True)
