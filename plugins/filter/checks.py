@@ -9,11 +9,6 @@ from ansible_collections.leafspine.calico.plugins.module_utils import checks, cl
 Data = dict[str, Any]
 
 
-def view(objects: Data, fabric: Data, namespace: str = "default", app: str = "app", service: str | None = None) -> Data:
-    """See DOCUMENTATION in cluster_view.yml."""
-    return cluster_view.view(fabric, objects, namespace, app, service)
-
-
 def lab_objects(fabric: Data) -> dict[str, str]:
     """See DOCUMENTATION in lab_objects.yml."""
     return dict(cluster_view.PATHS)
@@ -50,7 +45,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "cluster_view": view,
+            "cluster_look": lab_checks.cluster_look,
             "lab_objects": lab_objects,
             "node_findings": node_findings,
             "node_look": lab_checks.node_look,

@@ -34,9 +34,10 @@ NODE_PORTS = range(30000, 32768)
 def view(fabric: Mapping[str, Any], objects: Objects, namespace: str, app: str, service: str | None = None) -> dict[str, Any]:
     """The cluster as checks need it.
 
-    {announced: {server: [prefix]}, blocks: {server: [block]}, service_ranges: [prefix], pods: {server: [address]} of every pod with
-    an address of its own, app: [pod of the demo app], service: the service that is asked or None, unused: addresses and a node port
-    that nobody has}. ``app``: the demo app's label ``app``; ``service``: a service's name, by default the app's.
+    {announced: {server: [prefix]}, blocks: {server: [block]}, service_ranges: [prefix], cluster_ips: serviceClusterIPs as it is set,
+    pods: {server: [address]} of every pod with an address of its own, app: [pod of the demo app], service: the service that is asked
+    or None, unused: addresses and a node port that nobody has}. ``app``: the demo app's label ``app``; ``service``: a service's name,
+    by default the app's.
     """
     servers = {server["node"]: server["name"] for server in fabric["servers"]}
     blocks = _blocks(objects["blocks"], servers)
@@ -46,6 +47,7 @@ def view(fabric: Mapping[str, Any], objects: Objects, namespace: str, app: str, 
         "announced": announced(servers, objects),
         "blocks": blocks,
         "service_ranges": ranges,
+        "cluster_ips": _default_spec(objects["bgpconfigurations"]).get("serviceClusterIPs"),
         "pods": pods,
         "app": _app(objects["pods"], servers, namespace, app),
         "service": _service(objects, namespace, service or app),
@@ -67,12 +69,13 @@ def announced(servers: Mapping[str, str], objects: Objects) -> dict[str, list[st
 
 def service_ranges(configurations: Iterable[Object]) -> list[str]:
     """Ranges of the BGPConfiguration ``default`` that every node announces."""
-    for one in configurations:
-        if one["metadata"]["name"] == "default":
-            spec = one.get("spec") or {}
-            entries = [entry for key in ("serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs") for entry in spec.get(key) or []]
-            return list(dict.fromkeys(entry["cidr"] for entry in entries))
-    return []
+    spec = _default_spec(configurations)
+    entries = [entry for key in ("serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs") for entry in spec.get(key) or []]
+    return list(dict.fromkeys(entry["cidr"] for entry in entries))
+
+
+def _default_spec(configurations: Iterable[Object]) -> Object:
+    return next((one.get("spec") or {} for one in configurations if one["metadata"]["name"] == "default"), {})
 
 
 def _blocks(blocks: Iterable[Object], servers: Mapping[str, str]) -> dict[str, list[str]]:
