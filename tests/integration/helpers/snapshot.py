@@ -92,8 +92,10 @@ def network(namespace: str) -> Snapshot:
             picture[f"address {where}{link['ifname']} {info['local']}/{info['prefixlen']}"] = info["scope"]
     for family, table, text in tables:
         for line in text.splitlines():
-            lasting = re.sub(r" (expires|age|users|used|error|cache) \S+|\b(linkdown|dead)\b", "", line).strip()
-            picture[f"{table.split()[0]} {where}{family} {lasting}"] = "there"
+            lasting = re.sub(r" (expires|age|users|used|error|cache) \S+|\b(linkdown|dead)\b", "", line)
+            # One line a route; the order of its next hops is the kernel's business.
+            route, *hops = (" ".join(part.split()) for part in lasting.replace("\\", "").split("nexthop"))
+            picture[f"{table.split()[0]} {where}{family} {' nexthop '.join([route, *sorted(hops)])}"] = "there"
     return picture
 
 
