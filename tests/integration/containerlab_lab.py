@@ -160,9 +160,7 @@ class Login:
         self._process: asyncssh.SSHClientProcess[str]
 
     async def __aenter__(self) -> Login:
-        self._connection = await asyncio.wait_for(
-            asyncssh.connect(known_hosts=None, client_keys=self._options.pop("client_keys", None), **self._options), 10
-        )
+        self._connection = await asyncio.wait_for(asyncssh.connect(known_hosts=None, client_keys=self._options.pop("client_keys", None), **self._options), 10)
         self._process = await self._connection.create_process(term_type="vt100", term_size=(80, 24))
         self.greeting = await self._until_prompt()
         return self
