@@ -142,8 +142,9 @@ def is_announced(view: View) -> bool:
 
 
 def capture_command(router: Device, fabric: Device, view: View) -> str:
-    """A bounded capture on all interfaces: echo requests, and flows where they are looked for."""
-    parts = [part for part in ("icmp[0] == 8", flows.capture_filter(router, fabric, view)) if part]
+    """A bounded capture on all interfaces: echo requests to the router or outside or from a pod, and flows where they are looked for."""
+    ends = [f"dst host {own_address(router)}", f"dst host {fabric['management']['gateway']}", f"src net {fabric['cluster']['pod_subnet']}"]
+    parts = [part for part in (f"(icmp[0] == 8 and ({' or '.join(ends)}))", flows.capture_filter(router, fabric, view)) if part]
     return f"sudo timeout {CAPTURE_SECONDS} tcpdump -i any -nn -l '{' or '.join(parts)}'"
 
 
