@@ -25,8 +25,10 @@ def same_host() -> Iterator[Callable[[], list[str]]]:
 
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A network namespace whose name is the test's number and whose links go with it."""
+    """A network namespace whose links go with it; without IPv6, whose addresses appear when the kernel feels like it."""
     name = f"tg-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
+    for which in ("all", "default"):
+        subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1"], check=True)
     yield name
     subprocess.run(["ip", "netns", "delete", name], check=True)

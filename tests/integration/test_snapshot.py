@@ -119,6 +119,7 @@ def test_an_idle_host_shows_nothing(same_host: object) -> None:
 
 
 def test_what_others_do_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SNAPSHOT_IGNORE", raising=False)
     before, after = {"link a": "1", "link b": "1"}, {"link a": "2", "link c": "1"}
     assert snapshot.difference(before, after) == ["- link b: 1", "+ link c: 1", "~ link a: 1 -> 2"]
     monkeypatch.setenv("SNAPSHOT_IGNORE", "link [bc]")
