@@ -22,9 +22,9 @@ def test_start_know_and_stop(tmp_path: Path) -> None:
     number = process.spawn(["sh", "-c", "echo hello $WHO; exec sleep 60"], name="p", run_dir=tmp_path, env={"WHO": "you"})
     assert process.alive(tmp_path, "p")
     assert process.pid(tmp_path, "p") == number
+    wait_for(tmp_path / "p.log", "hello you")
     assert process.strays(tmp_path) == [number]
     assert os.getsid(number) == number
-    wait_for(tmp_path / "p.log", "hello you")
     process.stop(tmp_path, "p")
     assert not process.alive(tmp_path, "p")
     assert not (tmp_path / "p.pid").exists()
