@@ -141,7 +141,7 @@ def test_nothing_of_the_lab_is_on_the_controller(running: RemoteLab) -> None:
 
 @pytest.mark.skipif(not (ROOT / "playbooks" / "verify.yml").exists(), reason="there is no playbook verify yet")
 def test_verify_holds(running: RemoteLab) -> None:
-    outcome = succeeded(running.play("verify"))
+    outcome = succeeded(running.play("verify", timeout=900))
     assert outcome.tasks() != []
 
 

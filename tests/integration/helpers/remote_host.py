@@ -47,6 +47,7 @@ pivot_root . mnt/before
 umount -l /mnt/before
 rmdir /mnt/before
 hostname ti-host
+echo '127.0.1.1 ti-host' >> /etc/hosts
 ip link set dev lo up
 mkdir -p /run/sshd
 install -d -o frr -g frr /run/frr /var/tmp/frr && chmod 700 /var/tmp/frr # what the package frr makes
