@@ -166,9 +166,7 @@ def _exec(want: Record, names: list[str]) -> None:
     for name in names:
         built = want.nodes[name]
         for command in built.node.exec:
-            done = subprocess.run(
-                [*netns.prefix(built.node.container), "sh", "-c", command], capture_output=True, text=True
-            )
+            done = subprocess.run([*netns.prefix(built.node.container), "sh", "-c", command], capture_output=True, text=True)
             text = f"Executed command node={name} command={command!r} rc={done.returncode} stdout={done.stdout!r} stderr={done.stderr!r}"
             (log.info if done.returncode == 0 else log.warning)(text)
 

@@ -84,9 +84,7 @@ def _record(data: dict[str, Any]) -> Record:
     if data["version"] != VERSION:
         raise ValueError(f"version {data['version']} instead of {VERSION}")
     net = data["management"]
-    management = Management(
-        net["network"], net["bridge"], ipaddress.IPv4Network(net["subnet"]), ipaddress.IPv4Address(net["gateway"]), net["mtu"]
-    )
+    management = Management(net["network"], net["bridge"], ipaddress.IPv4Network(net["subnet"]), ipaddress.IPv4Address(net["gateway"]), net["mtu"])
     nodes = {}
     for name, built in data["nodes"].items():
         node = {**built["node"], "binds": tuple(built["node"]["binds"]), "exec": tuple(built["node"]["exec"])}

@@ -118,9 +118,7 @@ class Wires:
             self.route().link("set", index=index, state="up")
 
     def _only_address(self, index: int, net: Management) -> None:
-        present = {
-            (address.get_attr("IFA_LOCAL"), address["prefixlen"]) for address in self.route().get_addr(index=index, family=socket.AF_INET)
-        }
+        present = {(address.get_attr("IFA_LOCAL"), address["prefixlen"]) for address in self.route().get_addr(index=index, family=socket.AF_INET)}
         want = (str(net.gateway), net.subnet.prefixlen)
         for address, length in present - {want}:
             self.route().addr("delete", index=index, address=address, prefixlen=length)
