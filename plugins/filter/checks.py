@@ -30,6 +30,14 @@ def router_commands(router: Data, fabric: Data, view: Data, part: str = "all") -
     return list(outside.router_probes(router, fabric, view, part).values())
 
 
+def judge_router(
+    router: Data, fabric: Data, outputs: list[str], announced: Data | None = None, down: list[list[str]] | None = None, drift: list[str] | None = None
+) -> list[Data]:
+    """See DOCUMENTATION in router_checks.yml."""
+    found = router_checks.router_checks(router, fabric, outputs, announced, down or [], drift or [])
+    return found + router_checks.lone_table_checks(router, fabric, outputs, announced, down or [])
+
+
 def after_traffic(view: Data, fabric: Data, nodes: bool = True) -> list[Data]:
     """See DOCUMENTATION in after_traffic.yml."""
     return outside.stop_background(fabric, view, nodes) + (outside.conntrack_probes(fabric) if nodes else [])
@@ -52,7 +60,7 @@ class FilterModule:
             "traffic_probes": traffic_probes,
             "router_look": router_look,
             "router_commands": router_commands,
-            "router_checks": router_checks.router_checks,
+            "router_checks": judge_router,
             "after_traffic": after_traffic,
             "lab_checks": lab_checks.lab_checks,
             "failed_lines": checks.lines,

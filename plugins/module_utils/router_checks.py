@@ -194,6 +194,34 @@ def bgp_table_checks(fabric: Device, outputs: Mapping[str, list[str]], announced
     return checks
 
 
+def lone_table_checks(router: Device, fabric: Device, outputs: list[str], announced: Announced | None, down: Ports = ()) -> list[Check]:
+    """A router's BGP table as far as it can be judged without the other routers' choices among equal paths: what is there whatever they
+    chose must be there, what is there for no choice must not. Tells a table that still changes; ``bgp_table_checks`` is exact."""
+    answers, problems = read(router["name"], outputs)
+    if problems or announced is None:
+        return []
+    variants = [_rows(model[router["name"]]) for model in _choices(fabric, announced, down_ports(fabric, down))]
+    table = {prefix: {_found(path) for path in paths} for prefix, paths in answers["table"].get("routes", {}).items()}
+    odd = []
+    for prefix in sorted({*table, *(prefix for rows in variants for prefix in rows)}):
+        rows = [one.get(prefix, set()) for one in variants]
+        if not set.intersection(*rows) <= table.get(prefix, set()) <= set.union(*rows):
+            odd.append(prefix)
+    return [check("BGP path", router["name"], "prefixes whose paths are not the model's", [], odd, "show bgp ipv4")]
+
+
+def _choices(fabric: Device, announced: Announced, down: set[tuple[str, str]]) -> list[dict[str, Table]]:
+    """The model for the first, second, ... choice of every device among its equal paths."""
+    plain = tables(fabric, announced, down=down)
+    ties = {(name, prefix): sorted(route.next_hops) for name, table in plain.items() for prefix, route in table.items() if len(route.best) > 1}
+    most = max(map(len, ties.values()), default=0)
+    return [plain] + [tables(fabric, announced, down=down, prefer={tie: hops[number % len(hops)] for tie, hops in ties.items()}) for number in range(most)]
+
+
+def _rows(table: Table) -> dict[str, set[str]]:
+    return {prefix: {_wanted(path, path in route.best) for path in route.paths} for prefix, route in table.items()}
+
+
 def _hop(path: Device) -> str:
     return str(path["nexthops"][0]["ip"])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.leafspine.calico.plugins.module_utils import checks, lab_checks
+from ansible_collections.leafspine.calico.plugins.module_utils import checks, lab_checks, router_checks
 from observed_lab import Lab, findings, healthy, observed
 
 Change = Callable[[Lab], object]
@@ -153,3 +153,58 @@ def test_a_router_that_does_not_answer_is_a_finding() -> None:
     lines = checks.lines(lab_checks.lab_checks(seen, lab["fabric"]))
     assert lines[0].startswith("leaf0: answer: expected readable, found ")
     assert "timed out" in lines[0]
+
+
+# --- a table judged without the others' choices ------------------------------------------------------------------------------------
+
+
+def lone(change: Change | None = None, router: str = "spine1") -> list[str]:
+    lab = healthy()
+    if change is not None:
+        change(lab)
+    seen = observed(lab)
+    intent = next(one for one in lab["fabric"]["routers"] if one["name"] == router)
+    found = router_checks.lone_table_checks(intent, lab["fabric"], seen["routers"][router]["stdout"], seen["look"]["view"]["announced"])
+    return [check["found"] for check in checks.failed(found)]
+
+
+def paths(lab: Lab, router: str, prefix: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lab["tables"][router]["table"]["routes"][prefix]
+    return found
+
+
+@pytest.mark.parametrize("router", ["leaf0", "leaf1", "spine0", "spine1"])
+def test_a_healthy_table_is_settled(router: str) -> None:
+    assert lone(router=router) == []
+
+
+def test_a_path_that_depends_on_another_s_choice_may_be_missing() -> None:
+    """A leaf tells one spine of the valley through the other one: which spine, depends on its choice among both."""
+    lab = healthy()
+    valleys = [
+        (router, prefix, path["path"])
+        for router in ("spine0", "spine1")
+        for prefix, several in lab["tables"][router]["table"]["routes"].items()
+        for path in several
+        if len(path["path"].split()) == 3
+    ]
+    assert valleys
+    for router, prefix, text in valleys:
+
+        def forget(lab: Lab, router: str = router, prefix: str = prefix, text: str = text) -> None:
+            paths(lab, router, prefix)[:] = [one for one in paths(lab, router, prefix) if one["path"] != text]
+
+        assert lone(forget, router) == []
+
+
+def test_a_path_that_is_there_in_any_case_must_not_be_missing() -> None:
+    """As for a moment after a link is back."""
+    valley = [one for one in paths(healthy(), "spine1", "10.133.34.0/24") if one["path"] == "65005 500"]
+    assert len(valley) == 1
+    assert lone(lambda lab: paths(lab, "spine1", "10.133.34.0/24").remove(valley[0])) == ["10.133.34.0/24"]
+
+
+def test_a_path_that_no_choice_explains_must_not_be_there() -> None:
+    stray = {"valid": True, "path": "65005 65005", "nexthops": [{"ip": "10.133.12.1"}]}
+    assert lone(lambda lab: paths(lab, "spine1", "10.133.8.0/24").append(stray)) == ["10.133.8.0/24"]
+    assert lone(lambda lab: lab["tables"]["spine1"]["table"]["routes"].update({"192.0.2.0/24": [stray]})) == ["192.0.2.0/24"]
