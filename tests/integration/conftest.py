@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
+
+# What comes with packages and stays: their own files and folders.
+INSTALLED = re.compile(r"^. file (/etc|/run/frr|/run/bird|/var/tmp/frr|/var/log/frr)\b")
 
 
 @pytest.fixture
@@ -21,6 +25,15 @@ def same_host() -> Iterator[Callable[[], list[str]]]:
     yield since
     differs = since()
     assert not differs, "\n".join(differs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> Iterator[None]:
+    """A file of tests leaves no namespace, link, firewall rule, process or file of a lab behind; packages it installed may stay."""
+    before = snapshot.take()
+    yield
+    left = [line for line in snapshot.difference(before, snapshot.take()) if not INSTALLED.search(line)]
+    assert not left, "\n".join(left)
 
 
 @pytest.fixture
