@@ -45,14 +45,14 @@ def _chain(observed: Observed) -> str:
     return "DOCKER-USER" if "-N DOCKER-USER" in observed.rules else "FORWARD"
 
 
-def owned_rules(names: list[str], owner: str, observed: Observed) -> list[str]:
-    """The ``iptables -S`` lines that carry the owner's mark and name one of the bridges."""
-    found = []
-    for rule in observed.rules:
-        words = shlex.split(rule)
-        if rule_key(owner) in words and any(name in words for name in names):
-            found.append(rule)
-    return found
+def owned_rules(owner: str, observed: Observed) -> list[str]:
+    """The ``iptables -S`` lines that carry the owner's mark."""
+    return [rule for rule in observed.rules if rule_key(owner) in shlex.split(rule)]
+
+
+def owned_bridges(owner: str, observed: Observed) -> list[str]:
+    """Names of the bridges that carry the owner's mark, wanted or not: what an earlier inventory made is the owner's as well."""
+    return [link.name for link in observed.links.values() if link.is_bridge and link.alias == rule_key(owner)]
 
 
 def _accept(chain: str, direction: str, name: str, owner: str) -> list[str]:
@@ -98,31 +98,30 @@ def plan(bridges: list[dict[str, Any]], owner: str, state: str, firewall_accept:
     for name in names:
         if not 0 < len(name) <= 15:
             raise BridgeError(f"{name!r}: an interface name has 1 to 15 characters, this one has {len(name)}")
-    present = owned_rules(names, owner, observed)
-    commands: list[list[str]] = []
     if state == "absent":
-        commands += [[str(observed.iptables), "-w", "-D", *shlex.split(rule)[1:]] for rule in present]
-        commands += [["ip", "link", "delete", name] for name in names if name in observed.links and observed.links[name].alias == rule_key(owner)]
-        return commands
-    for bridge in bridges:
-        commands += _link_commands(bridge, owner, observed)
+        return _removal(owned_rules(owner, observed), owned_bridges(owner, observed), observed)
     accept = firewall_accept == "always" or (firewall_accept == "auto" and observed.filtered)
     if accept and not observed.iptables:
         raise BridgeError("bridged packets pass through iptables here, but there is no iptables command to accept the racks' traffic with: install iptables")
-    if accept:
-        for name in names:
-            for direction in ("-i", "-o"):
-                words = _accept(_chain(observed), direction, name, owner)
-                if not any(_same_rule(rule, words) for rule in present):
-                    commands.append([str(observed.iptables), "-w", "-I", *words])
+    wanted = [_accept(_chain(observed), direction, name, owner) for name in names for direction in ("-i", "-o")] if accept else []
+    rules = owned_rules(owner, observed)
+    stale = [rule for rule in rules if not any(_same_rule(rule, words) for words in wanted)]
+    repair = [command for bridge in bridges for command in _link_commands(bridge, owner, observed)]
+    commands = _removal(stale, [name for name in owned_bridges(owner, observed) if name not in names], observed)
+    commands += repair
+    commands += [[str(observed.iptables), "-w", "-I", *words] for words in wanted if not any(_same_rule(rule, words) for rule in rules)]
     return commands
 
 
+def _removal(rules: list[str], links: list[str], observed: Observed) -> list[list[str]]:
+    return [[str(observed.iptables), "-w", "-D", *shlex.split(rule)[1:]] for rule in rules] + [["ip", "link", "delete", name] for name in links]
+
+
 def snapshot(names: list[str], owner: str, observed: Observed) -> str:
-    """A readable picture of the bridges and rules, for a diff."""
+    """A readable picture of the bridges, those wanted and those there, and of their rules, for a diff."""
     lines = []
-    for name in names:
+    for name in [*names, *(name for name in owned_bridges(owner, observed) if name not in names)]:
         link = observed.links.get(name)
         lines.append(f"{name}: absent" if link is None else f"{name}: mtu {link.mtu}, {'up' if link.up else 'down'}, alias {link.alias or '-'}")
-    lines += owned_rules(names, owner, observed)
+    lines += owned_rules(owner, observed)
     return "".join(f"{line}\n" for line in lines)

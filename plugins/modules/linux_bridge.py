@@ -13,10 +13,11 @@ description:
     Docker's FORWARD policy drops a rack's traffic; the module then owns an accept rule per bridge and removes it with the bridge.
 options:
   bridges:
-    description: The bridges of the lab.
+    description:
+      - The bridges of the lab. A bridge that carries the lab's mark and is not among them (its rack left the inventory) is removed.
+      - Required with O(state=present); O(state=absent) removes every bridge with the lab's mark.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: Name of the bridge, at most 15 characters.
@@ -37,7 +38,7 @@ options:
     choices: [auto, always, never]
     default: auto
   state:
-    description: V(present) creates and repairs, V(absent) removes the bridges and their rules.
+    description: V(present) creates, repairs and removes what is left over, V(absent) removes the lab's bridges and their rules.
     type: str
     choices: [present, absent]
     default: present
@@ -107,7 +108,6 @@ def main() -> None:
             "bridges": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
                 "options": {"name": {"type": "str", "required": True}, "mtu": {"type": "int", "default": 1500}},
             },
             "owner": {"type": "str", "required": True},
@@ -116,7 +116,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted, owner, state = module.params["bridges"], module.params["owner"], module.params["state"]
+    wanted, owner, state = module.params["bridges"] or [], module.params["owner"], module.params["state"]
+    if state == "present" and module.params["bridges"] is None:  # a null too, which required_if would take
+        module.fail_json(msg="state is present but bridges is missing: name the lab's bridges, [] for none")
     observed = observe(module)
     try:
         commands = plan(wanted, owner, state, module.params["firewall_accept"], observed)

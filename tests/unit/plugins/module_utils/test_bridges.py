@@ -31,8 +31,8 @@ def present(observed: Observed, accept: str = "auto", wanted: list[dict[str, Any
     return [" ".join(command) for command in plan(wanted, OWNER, "present", accept, observed)]
 
 
-def absent(observed: Observed, wanted: list[dict[str, Any]] = WANTED) -> list[str]:
-    return [" ".join(command) for command in plan(wanted, OWNER, "absent", "auto", observed)]
+def absent(observed: Observed) -> list[str]:
+    return [" ".join(command) for command in plan([], OWNER, "absent", "auto", observed)]
 
 
 def test_a_missing_bridge_is_made_with_its_mtu_marked_and_up() -> None:
@@ -135,14 +135,13 @@ def test_only_the_missing_direction_is_added() -> None:
     "other",
     [
         pytest.param(rule("FORWARD", "-i", owner="lab2"), id="another lab's"),
-        pytest.param(rule("FORWARD", "-i", name="br-leaf1"), id="another bridge's"),
         pytest.param("-A FORWARD -i br-leaf0 -j ACCEPT", id="without a mark"),
         pytest.param('-A FORWARD -i br-leaf0 -m comment --comment "set by containerlab" -j ACCEPT', id="containerlab's"),
     ],
 )
 def test_rules_of_others_neither_count_nor_go(other: str) -> None:
     observed = replace(with_links(bridge(), observed=FILTERED), rules=[other])
-    assert owned_rules(["br-leaf0"], OWNER, observed) == []
+    assert owned_rules(OWNER, observed) == []
     assert len(present(observed)) == 2
     assert absent(observed) == ["ip link delete br-leaf0"]
 
@@ -152,6 +151,37 @@ def test_rules_needed_without_iptables_are_refused_before_anything_is_done() -> 
         present(replace(FILTERED, iptables=None))
     assert present(replace(FILTERED, iptables=None), "never") != []
     assert present(replace(EMPTY, iptables=None)) != []
+
+
+# --- what an earlier inventory left ---------------------------------------------------------------------------------------
+
+
+def test_a_bridge_whose_rack_is_gone_goes_with_its_rules_and_nothing_else_is_touched() -> None:
+    ours, stale, foreign = bridge(), bridge("br-leaf7"), bridge("br-x", alias="leafspine:lab2")
+    rules = [rule("FORWARD", "-i"), rule("FORWARD", "-o"), rule("FORWARD", "-i", "br-leaf7"), rule("FORWARD", "-i", "br-x", owner="lab2")]
+    assert present(replace(with_links(ours, stale, foreign, observed=FILTERED), rules=rules)) == [
+        "/usr/sbin/iptables -w -D FORWARD -i br-leaf7 -m comment --comment leafspine:lab -j ACCEPT",
+        "ip link delete br-leaf7",
+    ]
+
+
+def test_a_link_with_our_mark_that_is_no_bridge_is_not_taken_for_one() -> None:
+    assert present(with_links(bridge(), bridge("veth7", is_bridge=False))) == []
+
+
+@pytest.mark.parametrize("accept", ["never", "auto"])
+def test_rules_that_are_not_wanted_any_more_go(accept: str) -> None:
+    assert present(replace(with_links(bridge()), rules=[rule("FORWARD", "-i")]), accept) == [
+        "/usr/sbin/iptables -w -D FORWARD -i br-leaf0 -m comment --comment leafspine:lab -j ACCEPT",
+    ]
+
+
+def test_a_rule_in_the_chain_that_docker_passes_by_moves() -> None:
+    observed = replace(with_links(bridge(), observed=FILTERED), rules=["-N DOCKER-USER", rule("FORWARD", "-i"), rule("DOCKER-USER", "-o")])
+    assert present(observed) == [
+        "/usr/sbin/iptables -w -D FORWARD -i br-leaf0 -m comment --comment leafspine:lab -j ACCEPT",
+        "/usr/sbin/iptables -w -I DOCKER-USER -i br-leaf0 -m comment --comment leafspine:lab -j ACCEPT",
+    ]
 
 
 # --- teardown ------------------------------------------------------------------------------------------------------------
@@ -178,7 +208,7 @@ def test_the_deleting_command_undoes_the_inserting_one() -> None:
     """What -I wrote is what iptables -S shows after -A; the -D built from it names the same rule."""
     inserted = plan(WANTED, OWNER, "present", "always", with_links(bridge()))
     shown = [" ".join(["-A", *command[3:]]) for command in inserted]
-    deleted = plan(WANTED, OWNER, "absent", "always", replace(EMPTY, rules=shown))
+    deleted = plan([], OWNER, "absent", "always", replace(EMPTY, rules=shown))
     assert [command[3:] for command in deleted] == [command[3:] for command in inserted]
 
 
