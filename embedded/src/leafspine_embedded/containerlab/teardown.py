@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..common import netns, process, state
@@ -23,19 +24,25 @@ def node(wires: Wires, record: Record, name: str) -> None:
 
 
 def container(wires: Wires, name: str) -> None:
-    """Remove a namespace with everything in it. Its processes are killed, not asked: like a container's, they lose their network anyway."""
+    """Remove a namespace with everything in it."""
     if netns.exists(name):
-        processes = netns.processes(name)
-        process.kill(processes, timeout=0)
-        daemons.remove_logs(processes)
+        kill([name])
         wires.empty(name)
         wires.forget(name)
     netns.delete(name)
 
 
+def kill(containers: Iterable[str]) -> None:
+    """End every process of namespaces, all at once. They are killed, not asked: like a container's, they lose their network anyway."""
+    processes = [number for name in containers if netns.exists(name) for number in netns.processes(name)]
+    process.kill(processes, timeout=0)
+    daemons.remove_logs(processes)
+
+
 def lab(record: Record) -> None:
     """Remove a lab; its state directory goes last, so that an interrupted run can be repeated. The caller holds the lock."""
     control.stop(record.directory)
+    kill(built.node.container for built in record.nodes.values() if built.node.built_here)
     places = record.places()
     with Wires(record.name) as wires:
         for link in record.links:
