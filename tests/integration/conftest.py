@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab
 
 # What comes with packages and stays: their own files and folders.
 INSTALLED = re.compile(r"^. file (/etc|/run/frr|/run/bird|/var/tmp/frr|/var/log/frr)\b")
@@ -27,8 +28,17 @@ def same_host() -> Iterator[Callable[[], list[str]]]:
     assert not differs, "\n".join(differs)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Packages and the engine's environment are on this machine, as role preflight installs them."""
+    lab = Lab("tg-setup", tmp_path_factory.mktemp("tg-setup"), octet=139, management="172.29.39.0/24", bridge_prefix="tgs-")
+    for playbook, *options in (["site", "--tags", "preflight"], ["destroy"]):
+        done = lab.play(playbook, *options, timeout=1800)
+        assert done.rc == 0, str(done)
+
+
 @pytest.fixture(scope="module", autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(installed: None) -> Iterator[None]:
     """A file of tests leaves no namespace, link, firewall rule, process or file of a lab behind; packages it installed may stay."""
     before = snapshot.take()
     yield

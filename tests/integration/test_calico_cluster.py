@@ -14,12 +14,8 @@ from typing import Any
 import leafspine_embedded
 import pytest
 from leafspine_embedded.calico import manifest
-from leafspine_embedded.kube import server
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif("leafspine_embedded.node.main" not in server.CONTROLLERS, reason="the cluster's process runs no kubelets yet"),
-]
+pytestmark = pytest.mark.root
 
 NAME, LEAF = "td-cluster", "td-cluster-leaf"
 NODES = {f"{NAME}-control-plane": "10.130.5.10", f"{NAME}-worker": "10.130.5.11"}

@@ -139,7 +139,6 @@ def test_nothing_of_the_lab_is_on_the_controller(running: RemoteLab) -> None:
     assert not any(path.name.startswith(("ti-leaf", "ti-ssh")) for path in Path("/sys/class/net").iterdir())
 
 
-@pytest.mark.skipif(not (ROOT / "playbooks" / "verify.yml").exists(), reason="there is no playbook verify yet")
 def test_verify_holds(running: RemoteLab) -> None:
     outcome = succeeded(running.play("verify", timeout=900))
     assert outcome.tasks() != []
