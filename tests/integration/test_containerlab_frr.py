@@ -5,38 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import random
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from leafspine_embedded.common import netns, process
-from leafspine_embedded.vyos import daemons, frrdiff, render, schema
+from ansible_collections.leafspine.calico.tests.integration.helpers.frr_boxes import boxes, running, tree
+from leafspine_embedded.common import process
+from leafspine_embedded.vyos import daemons, frrdiff, render
 from leafspine_embedded.vyos.apply import Box
 from leafspine_embedded.vyos.model import CommitError
 from leafspine_embedded.vyos.schema import PathError
 from leafspine_embedded.vyos.tree import Tree
 from leafspine_embedded.vyos.vty import Vty
-from leafspine_embedded.vyos.words import split
 
 pytestmark = pytest.mark.root
 NAMESPACE = "tb-frr"
-HOME = Path("/run/leafspine-tb-frr")
 CORPUS = Path(__file__).parents[1] / "contract" / "data" / "vyos" / "commits.jsonl"
-
-
-def tree(*lines: str) -> Tree:
-    """The tree of `set` and `delete` lines."""
-    made = Tree()
-    for line in lines:
-        words = split(line).words
-        walk = schema.walk(schema.grammar(), words[1:])
-        if words[0] == "set":
-            made.insert(walk.steps, walk.value, multi=walk.rule.multi)
-        else:
-            made.delete(walk.words)
-    return made
 
 
 def corpus() -> dict[str, Tree]:
@@ -53,27 +37,8 @@ def corpus() -> dict[str, Tree]:
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    process.kill(netns.processes(NAMESPACE), 0)
-    netns.delete(NAMESPACE)
-    netns.create(NAMESPACE)
-    directory = HOME / "router"
-    directory.mkdir(parents=True)
-    for path in (HOME, directory):
-        path.chmod(0o711)
-    try:
-        for number in range(4):
-            subprocess.run(["ip", "-n", NAMESPACE, "link", "add", f"eth{number}", "type", "veth", "peer", "name", f"p{number}"], check=True)
-        daemons.prepare(directory)
-        daemons.start_all([(directory, NAMESPACE, list(daemons.base()))])
-        yield Box("router", NAMESPACE, directory, {})
-    finally:
-        process.kill(netns.processes(NAMESPACE), 0)
-        netns.delete(NAMESPACE)
-        shutil.rmtree(HOME)
-
-
-def running(box: Box) -> frrdiff.Config:
-    return frrdiff.parse(box._running())
+    with boxes("leafspine-tb-frr", [NAMESPACE]) as (only,):
+        yield only
 
 
 def test_the_corpus_in_random_order_by_difference_alone(box: Box, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,3 +103,19 @@ def test_a_daemon_that_died_fails_the_commit_and_restore_brings_all_back(box: Bo
     daemons.wait([box.directory], ["bgpd"])
     box.restore(full)
     assert running(box).lines() == frrdiff.parse(render.frr_config(full)).lines()
+
+
+def test_passwords_stay_out_of_logs_and_messages(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = [*BASE, "set protocols bgp neighbor 10.0.0.2 password s3cret-word"]
+    box.commit(tree(*secret))
+    with Vty(daemons.socket_dir(box.directory) / "bgpd.vty") as vty:
+        for line in ("configure terminal", "router bgp 65005", "no neighbor 10.0.0.2 password"):
+            assert vty.command(line)[0] == 0
+    box.commit(tree(*secret, "set protocols bgp neighbor 10.0.0.2 description changed"))
+    assert "password ******" in caplog.text
+    # FRR takes up to 80 characters.
+    with pytest.raises(CommitError) as caught:
+        box.commit(tree(*BASE, f"set protocols bgp neighbor 10.0.0.2 password s3cret-word{'x' * 100}"))
+    for text in (caplog.text, str(caught.value)):
+        assert "s3cret" not in text

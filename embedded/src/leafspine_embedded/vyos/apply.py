@@ -6,6 +6,7 @@ Runs as root in the helper. Blocking; one call at a time for each router.
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,11 +157,11 @@ class Box:
         difference = self._difference(new)
         if not difference - self.tolerated:
             return
-        log.info("%s: FRR's running configuration differs: %s", self.name, sorted(difference))
+        log.info("%s: FRR's running configuration differs: %s", self.name, _masked(str(sorted(difference))))
         self._send(frrdiff.steps(frrdiff.parse(self._running()), new), forgive=forgive)
         difference = self._difference(new)
         if difference:
-            log.warning("%s: FRR accepted the configuration and shows it differently: %s", self.name, sorted(difference))
+            log.warning("%s: FRR accepted the configuration and shows it differently: %s", self.name, _masked(str(sorted(difference))))
         self.tolerated = frozenset(difference)
 
     def _difference(self, new: Config) -> set[tuple[frrdiff.Context, str]]:
@@ -235,7 +236,12 @@ class _Connections:
 
 
 def _said(command: str, code: int, text: str) -> str:
-    return f"{' '.join(text.split()) or f'FRR refused it ({code})'} [{command}]"
+    return _masked(f"{' '.join(text.split()) or f'FRR refused it ({code})'} [{command}]")
+
+
+def _masked(text: str) -> str:
+    """Without the neighbours' passwords: it goes to logs and to screens."""
+    return re.sub(r"( password )[^ \]'\")]+", r"\1******", text)
 
 
 def _section(section: str, text: str) -> str:

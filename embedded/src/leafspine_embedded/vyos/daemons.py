@@ -72,6 +72,8 @@ def _arguments(router: Path, name: str) -> list[str]:
         str(PROGRAMS / name),
         *("-f", str(sockets / f"{name}.conf"), "-i", str(sockets / f"{name}.pid"), "-z", str(sockets / "zserv.api")),
         *("--vty_socket", str(sockets), "-A", "127.0.0.1", "-P", "0"),
+        # Without this every bfdd of the machine would take the same path from the one before.
+        *(("--bfdctl", str(sockets / "bfdd.sock")) if name == "bfdd" else ()),
         *("--log", f"file:{sockets / f'{name}.log'}", "--log-level", "informational", "--limit-fds", "1024"),
     ]
 
