@@ -33,8 +33,9 @@ notes:
     C(interfaces) (name, address with prefix length, mtu, kind V(uplink), V(downlink) or V(rack), description,
     peer with device and interface), by port number; C(networks), the prefixes to announce;
     C(neighbors) (address, asn, type V(ebgp) or V(ibgp), device, peer_interface, interface, session, route_reflector_client,
-    nexthop_self, bfd, timers or null); C(multipath_relax), C(layer4_hashing);
-    C(timers) (keepalive, holdtime, seconds) or null; C(bfd) (interval in milliseconds, multiplier) or null;
+    nexthop_self, bfd, md5, timers with keepalive, holdtime and connect in seconds or null, filtered); C(multipath_relax),
+    C(layer4_hashing); C(bfd) (profile, interval in milliseconds, multiplier) or null; C(import_filter) (name, accepted with prefix, ge
+    and le, maximum_prefix) or null;
     C(nat) (rule, source, interface), empty for a spine. Routers also have C(ansible_host), the management address."
   - "Variable C(server), on each server, is a mapping of C(name), C(node), C(role) (V(control-plane) or V(worker)), C(rack),
     C(asn), C(address), C(prefix_length), C(gateway), C(leaf), C(bridge), C(bridge_port), C(interface), C(mtu), C(clab_node) and
@@ -87,9 +88,12 @@ options:
     default: br-
   bgp:
     description:
-      - Sessions between leaves and spines. C(timers) has C(keepalive) and C(holdtime) in seconds; without it the routers' own
-        defaults apply. C(bfd) has C(enabled) (default V(false)), C(interval) in milliseconds (default 50), C(multiplier) (default 3).
-      - Passwords are variables of the roles, never in this file.
+      - BGP sessions. C(timers), of those between leaves and spines, has C(keepalive) (default 3), C(holdtime) (default 9) and C(connect)
+        (default 5) in seconds. C(bfd) has C(enabled) (default V(true)), C(interval) in milliseconds (default 50), C(multiplier) (default 3).
+      - C(md5) (default V(true)) says whether leaves and spines authenticate each other. Passwords are variables of the roles, never in
+        this file.
+      - C(import_filter) is what leaves believe their nodes. It has C(enabled) (default V(true)), C(service_ranges) (prefixes of external
+        and load balancer addresses that are accepted beside pod blocks and the service prefix) and C(maximum_prefix) (default 1000).
     type: dict
     default: {}
   ecmp:

@@ -23,6 +23,7 @@ MANAGEMENT_LENGTHS = (8, 29, "the lab host, spines and leaves")
 POD_LENGTHS = (8, 24, "a /24 for every node")
 SERVICE_LENGTHS = (12, 28, "Kubernetes' own services")
 NODE_LENGTHS = (8, 29, "the nodes")
+RANGE_LENGTHS = (8, 32, "an address")
 NODE_POD_LENGTH = 24
 
 
@@ -85,6 +86,7 @@ def check_lengths(fabric: Fabric) -> Iterator[Problem]:
     ]
     wanted += [((*rack.path, "subnet"), rack.subnet, RACK_LENGTHS) for rack in fabric.racks]
     wanted += [(link.path, link.explicit, LINK_LENGTHS) for link in fabric.links]
+    wanted += [(path, network, RANGE_LENGTHS) for path, network in _service_ranges(fabric)]
     for path, network, (low, high, content) in wanted:
         if network is not None and not low <= network.prefixlen <= high:
             reason = f"has no room for {content}" if network.prefixlen > high else "is too large"
@@ -100,11 +102,18 @@ def check_overlaps(fabric: Fabric) -> Iterator[Problem]:
     ]
     pool = fabric.network("link_pool") if any(link.explicit is None for link in fabric.links) else None
     named += [(("link_pool",), pool)]
+    named += _service_ranges(fabric)
     named += [(link.path, link.explicit) for link in fabric.links if not (link.explicit and pool and link.explicit.subnet_of(pool))]
     yield from _overlapping(named)
 
     links = [(link.path, fabric.link_networks.get((link.leaf.name, link.spine.name))) for link in fabric.links]
     yield from _overlapping([(path, network) for path, network in links if network and pool and network.overlaps(pool)])
+
+
+def _service_ranges(fabric: Fabric) -> list[tuple[Path, IPv4Network]]:
+    """Further ranges of service addresses that nodes may announce."""
+    values = fabric.document["bgp"]["import_filter"].get("service_ranges") or []
+    return [(("bgp", "import_filter", "service_ranges", number), IPv4Network(value)) for number, value in enumerate(values)]
 
 
 def _overlapping(named: Iterable[tuple[Path, IPv4Network | None]]) -> Iterator[Problem]:

@@ -84,23 +84,42 @@ CALICO = _mapping(
 )
 
 BGP = _mapping(
-    "Settings of the sessions between leaves and spines. Passwords are variables, never written here.",
+    "Settings of the BGP sessions. Passwords are secrets of the lab, never written here.",
     {
         "timers": _mapping(
-            "Keepalive and hold time; absent: the routers' own defaults.",
+            "Timers of the sessions between leaves and spines.",
             {
                 "keepalive": _number(1, 21845, "Seconds between keepalives."),
                 "holdtime": _number(3, 65535, "Seconds of silence after which a session is down; at least three keepalives."),
+                "connect": _number(1, 65535, "Seconds between attempts to connect.", default=5),
             },
             ("keepalive", "holdtime"),
+            default={"keepalive": 3, "holdtime": 9},
         ),
         "bfd": _mapping(
-            "Bidirectional forwarding detection.",
+            "Bidirectional forwarding detection between leaves and spines.",
             {
-                "enabled": _flag("Whether the sessions use it.", False),
+                "enabled": _flag("Whether the sessions use it.", True),
                 "interval": _number(10, 60000, "Milliseconds between packets, both directions.", default=50),
                 "multiplier": _number(2, 255, "Lost packets after which the link is down.", default=3),
             },
+            default={},
+        ),
+        "md5": _flag("Whether leaves and spines authenticate their sessions (TCP MD5, RFC 2385), with a password that is generated or given to the roles.", True),
+        "import_filter": _mapping(
+            "What a leaf believes its nodes: blocks inside the pod prefix, the service prefix, single addresses inside it.",
+            {
+                "enabled": _flag("Whether leaves filter what nodes announce.", True),
+                "service_ranges": {
+                    "type": "array",
+                    "items": _text("prefix", "A prefix of further service addresses."),
+                    "uniqueItems": True,
+                    "description": "Prefixes of external and load balancer addresses of services that nodes may announce too.",
+                    "default": [],
+                },
+                "maximum_prefix": _number(1, 1000000, "Prefixes from one node beyond which its session is ended.", default=1000),
+            },
+            default={},
         ),
     },
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
+from ansible_collections.leafspine.calico.plugins.module_utils import import_filters
 from ansible_collections.leafspine.calico.plugins.module_utils.addressing import host, with_length
 from ansible_collections.leafspine.calico.plugins.module_utils.fabric_checks import check
 from ansible_collections.leafspine.calico.plugins.module_utils.fabric_model import LEAF_BRIDGE_PORT, Fabric, Link, Rack, Router, Server
@@ -21,6 +22,10 @@ Known = TypeVar("Known")
 
 SERVER_INTERFACE = "net0"
 MANAGEMENT_INTERFACE = "eth0"
+# Policies and profiles whose names begin with this are ours on every router.
+POLICY_PREFIX = "LEAFSPINE-"
+BFD_PROFILE = f"{POLICY_PREFIX}FABRIC"
+NODE_FILTER = f"{POLICY_PREFIX}NODES"
 
 
 def load(text: str) -> tuple[Intent | None, list[Problem]]:
@@ -110,7 +115,7 @@ def _uplink(fabric: Fabric, link: Link) -> dict[str, Any]:
 
 def _router(fabric: Fabric, router: Router, role: str, router_id: str, nat: list[dict[str, Any]]) -> dict[str, Any]:
     subnet = _known(fabric.network("management_subnet"))
-    bfd = fabric.document["bgp"]["bfd"] if fabric.document["bgp"].get("bfd", {}).get("enabled") else None
+    bgp = fabric.document["bgp"]
     return {
         "name": router.name,
         "role": role,
@@ -125,10 +130,20 @@ def _router(fabric: Fabric, router: Router, role: str, router_id: str, nat: list
         },
         "multipath_relax": True,
         "layer4_hashing": fabric.document["ecmp"]["layer4"],
-        "timers": fabric.document["bgp"].get("timers"),
-        "bfd": {"interval": bfd["interval"], "multiplier": bfd["multiplier"]} if bfd else None,
+        "bfd": {"profile": BFD_PROFILE, "interval": bgp["bfd"]["interval"], "multiplier": bgp["bfd"]["multiplier"]} if bgp["bfd"]["enabled"] else None,
+        "import_filter": _import_filter(fabric) if router.rack and router.rack.servers else None,
         "nat": nat,
     }
+
+
+def _import_filter(fabric: Fabric) -> dict[str, Any] | None:
+    """What a leaf accepts from nodes, as the prefix-list and route-map of that name; None: everything."""
+    wanted = fabric.document["bgp"]["import_filter"]
+    if not wanted["enabled"]:
+        return None
+    ranges = [_known(fabric.network("cluster", "service_subnet")), *map(IPv4Network, wanted["service_ranges"])]
+    accepted = import_filters.entries(_known(fabric.network("cluster", "pod_subnet")), ranges)
+    return {"name": NODE_FILTER, "accepted": accepted, "maximum_prefix": wanted["maximum_prefix"]}
 
 
 def _interface(fabric: Fabric, name: str, address: str, kind: str, peer: dict[str, str]) -> dict[str, Any]:
@@ -155,8 +170,10 @@ def _neighbor(fabric: Fabric, here: str, peer: tuple[str, str, Any, int | None],
         "session": session,
         "route_reflector_client": internal,
         "nexthop_self": internal,
-        "bfd": not internal and bool(bgp.get("bfd", {}).get("enabled")),
-        "timers": None if internal else bgp.get("timers"),
+        "bfd": not internal and bgp["bfd"]["enabled"],
+        "md5": not internal and bgp["md5"],
+        "timers": None if internal else dict(bgp["timers"]),
+        "filtered": internal and bgp["import_filter"]["enabled"],
     }
 
 

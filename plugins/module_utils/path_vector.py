@@ -4,7 +4,8 @@
 
 Pure functions on an intent. They follow what FRR 8.4 and BIRD do with the configuration of this project: eBGP between
 leaves and spines, leaves as route reflectors of their rack's nodes, next-hop-self that leaves reflected routes alone, the
-AS loop check, multipath-relax, ``network`` prefixes that are announced whether or not their interface is up.
+AS loop check, multipath-relax, the leaves' import filters towards nodes, ``network`` prefixes that are announced whether or not their
+interface is up.
 
 What decides between equal external paths in a router is the order in which they arrived. The model takes the lower router
 id, and ``Route.best`` has all that may win; ``prefer`` makes it take an observed choice, for tables that must be equal line
@@ -17,6 +18,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
+
+from ansible_collections.leafspine.calico.plugins.module_utils import import_filters
 
 Intent = Mapping[str, Any]
 Port = tuple[str, str]
@@ -71,6 +74,11 @@ class Peer:
     internal: bool
     client: bool
     nexthop_self: bool
+    accepted: tuple[Mapping[str, Any], ...] | None = None  # entries of the import filter; None: everything
+
+    def believes(self, prefix: str) -> bool:
+        """Whether the import filter of this end lets a prefix in."""
+        return self.accepted is None or import_filters.permits(self.accepted, prefix)
 
 
 @dataclass
@@ -96,7 +104,7 @@ def tables(
 
     ``announced`` adds prefixes (pod blocks, service ranges) by device, routers' own networks are in the intent.
     ``down`` has names of devices and ports (device, interface) that are down, bridges and their ports too.
-    ``accept`` says whether a device takes a prefix from a peer (import filters). ``prefer`` gives the next hop that won
+    ``accept`` says whether a device takes a prefix from a peer, beside the import filters of the intent. ``prefer`` gives the next hop that won
     for a (device, prefix) among equal paths. Raises ValueError for a name that the intent does not have.
     """
     speakers = _speakers(intent, down)
@@ -157,7 +165,9 @@ def _speakers(intent: Intent, down: Collection[str | Port]) -> dict[str, Speaker
                 continue
             own = server["gateway"] if server else by_session[one["device"], one["session"]]["address"]
             internal = one["type"] == "ibgp"
-            speakers[router["name"]].peers.append(Peer(one["device"], one["address"], own, internal, one["route_reflector_client"], one["nexthop_self"]))
+            accepted = tuple(router["import_filter"]["accepted"]) if one["filtered"] else None
+            peer = Peer(one["device"], one["address"], own, internal, one["route_reflector_client"], one["nexthop_self"], accepted)
+            speakers[router["name"]].peers.append(peer)
             if server is not None:
                 speakers[server["name"]].peers.append(Peer(router["name"], own, one["address"], internal, client=False, nexthop_self=False))
     return {name: speaker for name, speaker in speakers.items() if name not in devices}
@@ -174,7 +184,9 @@ def _table(me: Speaker, speakers: Mapping[str, Speaker], current: Mapping[str, T
         back = next(one for one in other.peers if one.device == me.name and one.address == peer.own_address)
         for prefix, route in current[other.name].items():
             path = _advertised(other, back, route.selected)
-            if path is not None and me.asn not in path.as_path and path.originator != me.name and accept(me.name, other.name, prefix):
+            if path is None or me.asn in path.as_path or path.originator == me.name:
+                continue
+            if peer.believes(prefix) and accept(me.name, other.name, prefix):
                 paths.setdefault(prefix, set()).add(path)
     return {prefix: _decide(me, speakers, prefix, found, prefer.get((me.name, prefix))) for prefix, found in paths.items()}
 

@@ -7,10 +7,15 @@ bounded by a list of owned paths; everything else on the router is somebody else
 from __future__ import annotations
 
 import fnmatch
+import re
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
 Path = tuple[str, ...]
+
+MASK = "********"
+_SECRET = re.compile(r"""(?<![\w-])((?:[\w-]+-)?password\s+)("[^"\n]*"|'[^'\n]*'|[^\s"']+)""")
 
 
 def parse_line(line: str) -> Path:
@@ -84,3 +89,12 @@ def delta(running: str, wanted: list[str], owned: list[str], kept: list[str], mo
         lines += [render("delete", path) for path in stale]
     present = set(have) | {line[:depth] for line in have for depth in range(1, len(line))}
     return lines + [render("set", path) for path in want if path not in present]
+
+
+def masked(value: Any) -> Any:
+    """A copy of texts, lists and mappings in which no password can be read, whether lines, braces or a difference hold it."""
+    if isinstance(value, str):
+        return _SECRET.sub(lambda match: f"{match[1]}{MASK}", value)
+    if isinstance(value, dict):
+        return {key: masked(part) for key, part in value.items()}
+    return [masked(part) for part in value] if isinstance(value, (list, tuple)) else value

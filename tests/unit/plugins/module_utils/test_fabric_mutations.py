@@ -23,7 +23,7 @@ VALUES: list[Any] = [
     {"leaf0": {}}, {"spine0": None}, {"name": "leaf9"}, {"asn": 5}, {"worker": "10.1.5.10"}, {"enabled": True}, {"keepalive": 1, "holdtime": 3}, b"x",
 ]  # fmt: skip
 KEYS = ["asn", "subnet", "leaves", "servers", "uplinks", "spine0", "spine9", "leaf0", "leaf1", "rack0", "rack9", "worker", "worker4", "management", "leaf_port",
-        "spine_port", "name", "timers", "bfd", "enabled", "source", "rule", "layer4", "naming", "mtu", "lab_host", "link_pool", "link_prefix_length",
+        "spine_port", "name", "timers", "bfd", "md5", "import_filter", "service_ranges", "enabled", "source", "rule", "layer4", "naming", "mtu", "lab_host", "link_pool", "link_prefix_length",
         "bridge_prefix", "", "x", "Ä", "a.b", "__class__"]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def start(dice: random.Random) -> dict[str, Any]:
         return documents.reference()
     return documents.changed(
         ("lab_host", "bench"),
-        ("bgp", {"timers": {"keepalive": 3, "holdtime": 9}, "bfd": {"enabled": True}}),
+        ("bgp", {"timers": {"keepalive": 3, "holdtime": 9}, "bfd": {"enabled": True}, "import_filter": {"service_ranges": ["10.97.0.0/24"]}}),
         ("spines/spine2", {"asn": 900, "leaf_port": 4, "management": "172.20.20.77"}),
         ("racks/rack2", documents.rack(2, worker4="10.1.102.10")),
         ("racks/rack1/leaves/0", {"name": "leaf1", "spine_port": 9}),

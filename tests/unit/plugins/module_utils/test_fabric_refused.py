@@ -568,7 +568,23 @@ REFUSED = [
         ],
         id="bfd",
     ),
-    pytest.param(changed(("bgp/password", "x")), ["bgp.password: unknown key; allowed: bfd, timers"], id="bgp password"),
+    pytest.param(changed(("bgp/md5", "secret")), ["bgp.md5: found text 'secret'; allowed: true or false"], id="a password instead of a switch"),
+    pytest.param(
+        changed(("bgp/import_filter", {"enabled": 1, "maximum_prefix": 0, "service_ranges": ["10.1.8.0/25", "198.51.100.0", "198.51.100.0/24"]})),
+        [
+            "bgp.import_filter.enabled: found 1; allowed: true or false",
+            "bgp.import_filter.service_ranges[1]: '198.51.100.0' is not an IPv4 prefix; allowed: a prefix such as 10.1.5.0/24",
+            "bgp.import_filter.maximum_prefix: 0 is out of range; allowed: 1 - 1000000",
+            "bgp.import_filter.service_ranges[0]: 10.1.8.0/25 overlaps racks.rack1.subnet 10.1.8.0/24; allowed: a prefix of its own",
+        ],
+        id="import filter",
+    ),
+    pytest.param(
+        changed(("bgp/timers", {"keepalive": 3, "holdtime": 9, "connect": 0})),
+        ["bgp.timers.connect: 0 is out of range; allowed: 1 - 65535"],
+        id="connect timer",
+    ),
+    pytest.param(changed(("bgp/password", "x")), ["bgp.password: unknown key; allowed: bfd, import_filter, md5, timers"], id="bgp password"),
     pytest.param(
         changed(("nat/source", "10.1.5.0/24")),
         ["nat.source: 10.1.5.0/24 does not hold racks.rack1.subnet 10.1.8.0/24; allowed: a prefix that holds every rack, or none"],

@@ -20,23 +20,46 @@ def router_of(intent: dict[str, Any], name: str) -> dict[str, Any]:
     return next(router for router in intent["routers"] if router["name"] == name)
 
 
-def test_timers_and_bfd_are_for_sessions_between_leaves_and_spines() -> None:
-    bgp = {"timers": {"keepalive": 3, "holdtime": 9}, "bfd": {"enabled": True, "interval": 100}}
+def test_timers_bfd_and_passwords_are_for_sessions_between_leaves_and_spines() -> None:
+    bgp = {"timers": {"keepalive": 10, "holdtime": 30}, "bfd": {"interval": 100}}
     leaf = router_of(intent_of(documents.changed(("bgp", bgp))), "leaf0")
-    assert leaf["timers"] == {"keepalive": 3, "holdtime": 9}
-    assert leaf["bfd"] == {"interval": 100, "multiplier": 3}
-    assert [(one["type"], one["bfd"], one["timers"]) for one in leaf["neighbors"]] == [
-        ("ebgp", True, {"keepalive": 3, "holdtime": 9}),
-        ("ebgp", True, {"keepalive": 3, "holdtime": 9}),
-        ("ibgp", False, None),
-        ("ibgp", False, None),
+    assert leaf["bfd"] == {"profile": "LEAFSPINE-FABRIC", "interval": 100, "multiplier": 3}
+    assert [(one["type"], one["bfd"], one["md5"], one["timers"], one["filtered"]) for one in leaf["neighbors"]] == [
+        ("ebgp", True, True, {"keepalive": 10, "holdtime": 30, "connect": 5}, False),
+        ("ebgp", True, True, {"keepalive": 10, "holdtime": 30, "connect": 5}, False),
+        ("ibgp", False, False, None, True),
+        ("ibgp", False, False, None, True),
     ]
 
 
-def test_bfd_that_is_set_but_not_enabled_is_absent() -> None:
-    leaf = router_of(intent_of(documents.changed(("bgp/bfd", {"interval": 100}))), "leaf0")
-    assert leaf["bfd"] is None
-    assert not any(one["bfd"] for one in leaf["neighbors"])
+@pytest.mark.parametrize("key", ["bfd", "md5"])
+def test_what_is_switched_off_is_absent(key: str) -> None:
+    off = {"bfd": {"enabled": False, "interval": 100}, "md5": False}
+    leaf = router_of(intent_of(documents.changed((f"bgp/{key}", off[key]))), "leaf0")
+    assert (leaf["bfd"] is None) is (key == "bfd")
+    assert not any(one[key] for one in leaf["neighbors"])
+
+
+def test_without_an_import_filter_leaves_take_what_comes() -> None:
+    leaf = router_of(intent_of(documents.changed(("bgp/import_filter", {"enabled": False}))), "leaf0")
+    assert leaf["import_filter"] is None
+    assert not any(one["filtered"] for one in leaf["neighbors"])
+
+
+def test_a_leaf_without_servers_has_nothing_to_filter() -> None:
+    rack = {"asn": 65010, "subnet": "10.1.9.0/24", "leaves": ["leaf9"], "servers": {}}
+    assert router_of(intent_of(documents.changed(("racks/rack9", rack))), "leaf9")["import_filter"] is None
+
+
+def test_further_service_ranges_are_accepted_as_a_whole_and_in_single_addresses() -> None:
+    wanted = {"service_ranges": ["198.51.100.0/24", "203.0.113.7/32"], "maximum_prefix": 50}
+    found = router_of(intent_of(documents.changed(("bgp/import_filter", wanted))), "leaf0")["import_filter"]
+    assert found["maximum_prefix"] == 50
+    assert found["accepted"][3:] == [
+        {"prefix": "198.51.100.0/24", "ge": None, "le": None},
+        {"prefix": "198.51.100.0/24", "ge": 32, "le": 32},
+        {"prefix": "203.0.113.7/32", "ge": None, "le": None},
+    ]
 
 
 def test_without_a_source_each_leaf_masquerades_its_own_rack() -> None:

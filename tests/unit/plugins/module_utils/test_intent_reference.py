@@ -51,6 +51,15 @@ def test_interfaces(reference: Intent, name: str) -> None:
     assert {one["mtu"] for one in router["interfaces"]} == {1500}
 
 
+NODE_FILTER = {
+    "name": "LEAFSPINE-NODES",
+    "accepted": [
+        {"prefix": "10.244.0.0/16", "ge": 20, "le": 32},
+        {"prefix": "10.96.0.0/16", "ge": None, "le": None},
+        {"prefix": "10.96.0.0/16", "ge": 32, "le": 32},
+    ],
+    "maximum_prefix": 1000,
+}
 ROUTERS = {
     "spine0": ("spine", None, 500, "10.1.10.2", "172.20.20.2", ["10.1.10.0/24", "10.1.34.0/24"]),
     "spine1": ("spine", None, 800, "10.1.12.2", "172.20.20.3", ["10.1.12.0/24", "10.1.11.0/24"]),
@@ -68,8 +77,8 @@ def test_routers(reference: Intent, name: str) -> None:
     assert router["container"] == f"clab-calico-bgp-rr-{name}"
     assert router["multipath_relax"] is True
     assert router["layer4_hashing"] is True
-    assert router["timers"] is None
-    assert router["bfd"] is None
+    assert router["bfd"] == {"profile": "LEAFSPINE-FABRIC", "interval": 50, "multiplier": 3}
+    assert router["import_filter"] == (NODE_FILTER if router["role"] == "leaf" else None)
     nat = [{"rule": 100, "source": "10.1.0.0/16", "interface": "eth0"}] if router["role"] == "leaf" else []
     assert router["nat"] == nat
 
@@ -100,7 +109,9 @@ def test_neighbors(reference: Intent, name: str) -> None:
         internal = one["type"] == "ibgp"
         assert one["route_reflector_client"] is internal
         assert one["nexthop_self"] is internal
-        assert (one["bfd"], one["timers"]) == (False, None)
+        assert one["filtered"] is internal
+        assert one["bfd"] is one["md5"] is not internal
+        assert one["timers"] == (None if internal else {"keepalive": 3, "holdtime": 9, "connect": 5})
 
 
 SERVERS = {

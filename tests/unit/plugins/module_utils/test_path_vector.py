@@ -127,6 +127,24 @@ def test_an_import_filter(intent: dict[str, Any]) -> None:
     assert result["worker2"][REMOTE].selected.local
 
 
+LIES = ["0.0.0.0/0", "10.1.8.0/24", "8.8.8.0/24"]
+
+
+def test_a_node_that_announces_what_is_not_its_own_is_not_believed(intent: dict[str, Any]) -> None:
+    result = tables(intent, BLOCKS | {"worker": [*BLOCKS["worker"], *LIES, "10.96.0.0/16", "10.96.0.9/32"]})
+    assert not {"0.0.0.0/0", "8.8.8.0/24"} & {prefix for name in result if name != "worker" for prefix in result[name]}
+    assert result["leaf0"]["10.1.8.0/24"].next_hops == {"10.1.10.2", "10.1.12.2"}
+    assert {result["leaf0"][prefix].next_hops for prefix in ("10.244.0.64/26", "10.96.0.0/16", "10.96.0.9/32")} == {frozenset({"10.1.5.11"})}
+
+
+def test_without_the_import_filter_it_is_believed_everywhere() -> None:
+    open_fabric = intent_of(documents.changed(("bgp/import_filter", {"enabled": False})))
+    result = tables(open_fabric, BLOCKS | {"worker": [*BLOCKS["worker"], *LIES]})
+    assert result["leaf0"]["10.1.8.0/24"].next_hops == {"10.1.5.11"}
+    assert result["leaf1"]["0.0.0.0/0"].next_hops == {"10.1.34.2", "10.1.11.2"}
+    assert result["worker2"]["8.8.8.0/24"].next_hops == {"10.1.8.1"}
+
+
 def test_the_choice_among_equal_paths_changes_the_selected_path_and_no_next_hop(intent: dict[str, Any]) -> None:
     plain = tables(intent, BLOCKS)
     other = tables(intent, BLOCKS, prefer={("leaf0", REMOTE): "10.1.12.2"})

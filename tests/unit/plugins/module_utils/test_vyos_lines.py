@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import delta, parse_line
+from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import delta, masked, parse_line
 
 RUNNING = """
 set interfaces ethernet eth0 address '172.20.20.4/24'
@@ -85,3 +85,23 @@ def test_what_is_no_set_line_is_refused() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="allowed: exact, additive"):
         delta("", [], [], [], "merge")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("set protocols bgp neighbor 10.1.10.2 password 'S3cret'", "set protocols bgp neighbor 10.1.10.2 password ********"),
+        ("set protocols bgp neighbor 10.1.10.2 password S3cret", "set protocols bgp neighbor 10.1.10.2 password ********"),
+        ("+     password \"S3cret$\"\n+ }", "+     password ********\n+ }"),
+        ("encrypted-password '$6$x$y'\nfull-name a", "encrypted-password ********\nfull-name a"),
+        (["plaintext-password S3cret", 5, {"lines": ["password S3cret"]}], ["plaintext-password ********", 5, {"lines": ["password ********"]}]),
+    ],
+    ids=["quoted", "bare", "difference", "hash", "nested"],
+)
+def test_no_password_is_shown(text: object, shown: object) -> None:
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize("text", ["set protocols bgp neighbor 10.1.10.2 remote-as '500'", "set service ssh disable-password-authentication", "delete x password"])
+def test_what_is_no_password_is_shown(text: str) -> None:
+    assert masked(text) == text
