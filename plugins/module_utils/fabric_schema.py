@@ -105,7 +105,9 @@ BGP = _mapping(
             },
             default={},
         ),
-        "md5": _flag("Whether leaves and spines authenticate their sessions (TCP MD5, RFC 2385), with a password that is generated or given to the roles.", True),
+        "md5": _flag(
+            "Whether leaves and spines authenticate their sessions (TCP MD5, RFC 2385), with a password that is generated or given to the roles.", True
+        ),
         "import_filter": _mapping(
             "What a leaf believes its nodes: blocks inside the pod prefix, the service prefix, single addresses inside it.",
             {

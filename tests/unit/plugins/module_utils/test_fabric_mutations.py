@@ -23,7 +23,8 @@ VALUES: list[Any] = [
     {"leaf0": {}}, {"spine0": None}, {"name": "leaf9"}, {"asn": 5}, {"worker": "10.1.5.10"}, {"enabled": True}, {"keepalive": 1, "holdtime": 3}, b"x",
 ]  # fmt: skip
 KEYS = ["asn", "subnet", "leaves", "servers", "uplinks", "spine0", "spine9", "leaf0", "leaf1", "rack0", "rack9", "worker", "worker4", "management", "leaf_port",
-        "spine_port", "name", "timers", "bfd", "md5", "import_filter", "service_ranges", "enabled", "source", "rule", "layer4", "naming", "mtu", "lab_host", "link_pool", "link_prefix_length",
+        "spine_port", "name", "timers", "bfd", "md5", "import_filter", "service_ranges",
+        "enabled", "source", "rule", "layer4", "naming", "mtu", "lab_host", "link_pool", "link_prefix_length",
         "bridge_prefix", "", "x", "Ä", "a.b", "__class__"]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def test_an_unknown_mode_is_refused() -> None:
     [
         ("set protocols bgp neighbor 10.1.10.2 password 'S3cret'", "set protocols bgp neighbor 10.1.10.2 password ********"),
         ("set protocols bgp neighbor 10.1.10.2 password S3cret", "set protocols bgp neighbor 10.1.10.2 password ********"),
-        ("+     password \"S3cret$\"\n+ }", "+     password ********\n+ }"),
+        ('+     password "S3cret$"\n+ }', "+     password ********\n+ }"),
         ("encrypted-password '$6$x$y'\nfull-name a", "encrypted-password ********\nfull-name a"),
         (["plaintext-password S3cret", 5, {"lines": ["password S3cret"]}], ["plaintext-password ********", 5, {"lines": ["password ********"]}]),
     ],
@@ -102,6 +102,8 @@ def test_no_password_is_shown(text: object, shown: object) -> None:
     assert masked(text) == shown
 
 
-@pytest.mark.parametrize("text", ["set protocols bgp neighbor 10.1.10.2 remote-as '500'", "set service ssh disable-password-authentication", "delete x password"])
+@pytest.mark.parametrize(
+    "text", ["set protocols bgp neighbor 10.1.10.2 remote-as '500'", "set service ssh disable-password-authentication", "delete x password"]
+)
 def test_what_is_no_password_is_shown(text: str) -> None:
     assert masked(text) == text
