@@ -52,6 +52,30 @@ options:
       link:
         description: The lab's own link that carries it.
         type: str
+  tools:
+    description:
+      - Commands that the lab calls, by name, each with C(supported) (a range of versions such as C(>=0.77,<1)), C(pinned) (the version that is known
+        to work), C(get) (how to get it, for the message), C(provided) (it comes with what the run
+        installs anyway, so that it may be missing now) and C(optional) (no role calls it, so that it is only warned of).
+      - They are searched on the PATH of this task. Nothing is installed or replaced.
+    type: dict
+    default: {}
+  manifest:
+    description: Path or URL of Calico's manifest. A path has to exist, unless it is below the folder of O(environment); a URL needs O(manifest_sha256).
+    type: str
+    default: ""
+  manifest_sha256:
+    description: SHA-256 of the manifest behind a URL.
+    type: str
+    default: ""
+  install_tools:
+    description:
+      - The run installs tools that are missing or do not fit; they are listed in RV(state.install_tools) then and count as
+        no problem, if the module toolchain has a source for them.
+      - V(release) and V(go) say where they come from, empty that nothing is installed.
+    type: str
+    choices: ["", release, go]
+    default: ""
   routers:
     description: C(address:port) of each router's SSH service.
     type: dict
@@ -88,6 +112,8 @@ EXAMPLES = r"""
     environment: /opt/leafspine/venv
     kubeconfig: /var/lib/leafspine/calico-bgp-rr/kubeconfig
     routers: {leaf0: "172.20.20.4:22"}
+    tools:
+      containerlab: {supported: ">=0.77,<1", pinned: 0.79.0, get: see containerlab.dev}
   register: found
 """
 
@@ -104,6 +130,8 @@ state:
   contains:
     routers: {description: Which routers accept SSH connections., type: dict}
     cluster: {description: Whether the kubeconfig is there and its server accepts connections., type: bool}
+    tools: {description: 'The tools asked for: C(path) and C(version), null where not found, and C(error).', type: dict}
+    install_tools: {description: 'Names of the tools to install, with O(install_tools).', type: list}
     environment: {description: What the environment was made from (the content of its stamp), null without one., type: str}
     missing_packages: {description: Packages that are not installed., type: list}
     limits: {description: Present value of every limit asked for., type: dict}
@@ -122,6 +150,9 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.leafspine.calico.plugins.module_utils.files import read_text
 from ansible_collections.leafspine.calico.plugins.module_utils.host import limit_gaps, parse_os_release, subnet_problems, system_problem
+from ansible_collections.leafspine.calico.plugins.module_utils.versions import VERSION_WORDS, source_of, tool_problem, version_in
+
+TOOL_SECONDS = 20
 
 
 def is_on_link(address: str) -> bool:
@@ -170,11 +201,38 @@ def kubernetes_endpoint(kubeconfig: str) -> tuple[str, int] | None:
     return (url.hostname or "", url.port or 443)
 
 
+def examine_tool(name: str) -> dict[str, str | None]:
+    """Where a tool is and which version it says it has."""
+    path = shutil.which(name)
+    if path is None:
+        return {"path": None, "version": None, "error": None}
+    try:
+        words = VERSION_WORDS.get(name, ["--version"])
+        done = subprocess.run([path, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=TOOL_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"path": path, "version": None, "error": str(error)}
+    told = [line.strip() for line in (*done.stderr.splitlines(), *done.stdout.splitlines()) if line.strip()]
+    said = None if done.returncode == 0 else (told or [f"exit code {done.returncode}"])[0]
+    return {"path": path, "version": version_in(done.stdout), "error": said}
+
+
 def existing_parent(path: str) -> str:
     path = os.path.abspath(path)
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return path
+
+
+def manifest_problems(manifest: str, sha256: str, environment: str) -> list[str]:
+    """What is wrong with Calico's manifest as it is named."""
+    if re.match(r"https?://", manifest):
+        if re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+            return []
+        found = f"{sha256!r} is no SHA-256" if sha256 else "a URL without its SHA-256"
+        return [f"lab_calico_manifest: {found}; read {manifest} and set lab_calico_manifest_sha256 (sha256sum calico.yaml), or give the path of a copy"]
+    if manifest and not manifest.startswith(environment + os.sep) and not os.path.isfile(manifest):
+        return [f"lab_calico_manifest: there is no file {manifest} on this host; give a path that is there, or a URL with lab_calico_manifest_sha256"]
+    return []
 
 
 def host_problems(module: AnsibleModule) -> list[str]:
@@ -189,6 +247,7 @@ def host_problems(module: AnsibleModule) -> list[str]:
     free = shutil.disk_usage(existing_parent(params["directory"])).free // 1_000_000
     if free < params["disk_mb"]:
         problems.append(f"disk: {free} MB free for {params['directory']}, {params['disk_mb']} MB are needed; free some space or set another lab_dir")
+    problems += manifest_problems(params["manifest"], params["manifest_sha256"], os.path.dirname(params["environment"]))
     if params["subnets"]:
         ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if ip:
@@ -212,6 +271,10 @@ def main() -> None:
                 "default": [],
                 "options": {"subnet": {"type": "str", "required": True}, "purpose": {"type": "str", "required": True}, "link": {"type": "str"}},
             },
+            "tools": {"type": "dict", "default": {}},
+            "manifest": {"type": "str", "default": ""},
+            "manifest_sha256": {"type": "str", "default": ""},
+            "install_tools": {"type": "str", "choices": ["", "release", "go"], "default": ""},
             "routers": {"type": "dict", "default": {}},
             "kubeconfig": {"type": "path", "required": True},
             "on_link": {"type": "bool", "default": True},
@@ -225,13 +288,25 @@ def main() -> None:
     with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
         cluster = pool.submit(answers, module, *endpoint) if endpoint else None
         routers = dict(zip(places, pool.map(lambda place: answers(module, *place), places.values()), strict=True))
+        tools = dict(zip(params["tools"], pool.map(examine_tool, params["tools"]), strict=True))
+    try:
+        wrong = {name: tool_problem(name, wanted, tools[name]) for name, wanted in params["tools"].items() if not wanted.get("provided")}
+    except ValueError as error:
+        module.fail_json(msg=f"tools: {error}")
+    unfit = {name: problem for name, problem in wrong.items() if problem}
+    install = [name for name in unfit if params["install_tools"] and source_of(params["tools"][name], params["install_tools"])]
+    optional = [name for name in unfit if params["tools"][name].get("optional") and name not in install]
+    for name in optional:
+        module.warn(f"{unfit[name]} (optional)")
     limits = {name: read_limit(name) for name in params["limits"]}
     module.exit_json(
         changed=False,
-        problems=host_problems(module),
+        problems=[*host_problems(module), *(problem for name, problem in unfit.items() if name not in {*install, *optional})],
         state={
             "routers": routers,
             "cluster": cluster.result() if cluster else False,
+            "tools": tools,
+            "install_tools": install,
             "environment": read_text(os.path.join(params["environment"], "leafspine.stamp")),
             "missing_packages": missing_packages(module, params["packages"]),
             "limits": limits,

@@ -193,3 +193,80 @@ def test_a_cluster_is_there_when_its_server_accepts(run_module: Any, args: Any, 
 def test_check_mode_sees_the_same(run_module: Any, args: Any, service: str) -> None:
     given = {**args, **EVERYTHING, "routers": {"leaf0": service}, "packages": ["frr", "bird2"]}
     assert run_module(lab_host, check=True, **given) == run_module(lab_host, **given)
+
+
+# --- tools and the manifest ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the PATH, with a kind that fits, an old containerlab and a docker without its daemon."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    scripts = {
+        "kind": "echo kind v0.33.0 go1.25",
+        "containerlab": "echo version: 0.59.0",
+        "docker": "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+    }
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setattr(lab_host.shutil, "which", lambda name, path=None: str(folder / name) if (folder / name).exists() else None)
+    return folder
+
+
+WISHES = {
+    "docker": {"get": "start it"},
+    "kind": {"supported": ">=0.30,<1.0"},
+    "containerlab": {"supported": ">=0.77,<1.0", "pinned": "0.79.0", "get": "see there", "url": "http://127.0.0.1/x"},
+    "calicoctl": {"supported": ">=3.31", "get": "see elsewhere"},
+}
+
+
+def test_all_tools_that_are_missing_or_do_not_fit_are_named_at_once(run_module: Any, args: Any, tools: Path) -> None:
+    result = run_module(lab_host, **args, tools=WISHES)
+    assert [problem.split(":")[0] for problem in result["problems"]] == ["docker", "containerlab", "calicoctl"]
+    assert [problem.rpartition("; ")[2] for problem in result["problems"]] == ["start it", "see there", "see elsewhere"]
+    assert result["state"]["tools"]["kind"] == {"path": str(tools / "kind"), "version": "0.33.0", "error": None}
+    assert result["state"]["tools"]["calicoctl"] == {"path": None, "version": None, "error": None}
+    assert (result["state"]["install_tools"], result["changed"]) == ([], False)
+
+
+def test_what_the_run_installs_is_no_problem_and_what_nobody_installs_stays_one(run_module: Any, args: Any, tools: Path) -> None:
+    result = run_module(lab_host, **args, tools=WISHES, install_tools="release")
+    assert result["state"]["install_tools"] == ["containerlab"]
+    assert [problem.split(":")[0] for problem in result["problems"]] == ["docker", "calicoctl"]
+
+
+def test_what_comes_with_the_run_may_be_missing_and_what_is_optional_is_a_warning(
+    run_module: Any, args: Any, tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(lab_host.AnsibleModule, "warn", lambda _module, text: warned.append(text))
+    wishes = {"calicoctl": {"provided": True}, "kubectl": {"optional": True, "get": "see there"}}
+    result = run_module(lab_host, **args, tools=wishes)
+    assert result["problems"] == []
+    assert warned == ["kubectl: not found; any version is needed; see there (optional)"]
+
+
+def test_a_range_that_is_none_is_refused(run_module: Any, args: Any, tools: Path) -> None:
+    result = run_module(lab_host, **args, tools={"kind": {"supported": "0.33"}})
+    assert "tools: '0.33' is no condition on a version" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sha256", "says"),
+    [
+        ("https://example.org/calico.yaml", "", "a URL without its SHA-256"),
+        ("https://example.org/calico.yaml", "abc", "'abc' is no SHA-256"),
+        ("/no/such/calico.yaml", "", "there is no file /no/such/calico.yaml"),
+        ("https://example.org/calico.yaml", "a" * 64, ""),
+        ("{folder}/embedded/calico.yaml", "", ""),
+        ("", "", ""),
+    ],
+    ids=["URL alone", "no hash", "no file", "URL with its hash", "comes with the environment", "none"],
+)
+def test_the_manifest_is_there_or_can_be_verified(run_module: Any, args: Any, manifest: str, sha256: str, says: str) -> None:
+    manifest = manifest.format(folder=Path(args["environment"]).parent)
+    problems = run_module(lab_host, **args, manifest=manifest, manifest_sha256=sha256)["problems"]
+    assert (len(problems), says in "".join(problems)) == (1 if says else 0, True)
