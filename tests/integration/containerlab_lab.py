@@ -185,6 +185,10 @@ class Login:
         assert text.startswith(f"{line}\r\n"), text
         return PROMPT.sub("", text[len(line) + 2 :]).replace("\r\n", "\n")
 
+    async def read(self, timeout: float = 20) -> str:
+        """Whatever comes next."""
+        return str(await asyncio.wait_for(self._process.stdout.read(65536), timeout))
+
     def type(self, keys: str) -> None:
         self._process.stdin.write(keys)
 

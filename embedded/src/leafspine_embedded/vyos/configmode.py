@@ -159,12 +159,12 @@ async def commit(session: Session, words: list[str]) -> str:
     return (await apply_candidate(session, comment))[1]
 
 
-async def apply_candidate(session: Session, comment: str | None) -> tuple[bool, str]:
-    """Check and commit the candidate: success, and what to print. A refused candidate stays."""
+async def apply_candidate(session: Session, comment: str | None, minutes: int | None = None) -> tuple[bool, str]:
+    """Check and commit the candidate (to be confirmed within `minutes`): success, and what to print. A refused candidate stays."""
     try:
         new = await encrypt_passwords(session.candidate)
         warnings = verify(new, session.base, interfaces=session.router.interfaces)
-        warnings = [*warnings, *await session.router.commit(new, comment, session.user)]
+        warnings = [*warnings, *await session.router.commit(new, comment, session.user, minutes)]
     except CommitError as error:
         text = "\n".join(wrapped(line) for line in error.text.strip("\n").split("\n"))
         return False, f"\n{text}\n\n[[{error.section}]] failed\nCommit failed\n"
@@ -180,30 +180,30 @@ def wrapped(line: str) -> str:
 
 
 def commit_confirm(session: Session, words: list[str]) -> str:
-    minutes = words[0] if words else "10"
-    comment = words[2] if len(words) == 3 and words[1] == "comment" else None
-    if not re.fullmatch(r"[0-9]{1,5}", minutes) or int(minutes) == 0 or len(words) not in (0, 1, 3):
-        return _note(f"Invalid command: commit-confirm [{minutes}]")
+    minutes, rest = ("10", words) if not words or words[0] == "comment" else (words[0], words[1:])
+    comment = rest[1] if len(rest) == 2 and rest[0] == "comment" else None
+    if not re.fullmatch(r"[0-9]{1,5}", minutes) or int(minutes) == 0 or (rest and comment is None):
+        return _note(f"Invalid command: commit-confirm [{' '.join(words)}]")
     if not session.modified:
         return "No configuration changes to commit\n"
+    if session.router.confirming:
+        return "Another confirm is pending\n"
 
     async def answer(yes: bool) -> str:
         if not yes:
             return "commit-confirm canceled\n"
         session.rebase()
-        back_to = session.base.copy()
-        done, text = await apply_candidate(session, comment)
-        if done:
-            session.router.start_confirm_timer(int(minutes), back_to)
-            text = f"Initialized commit-confirm; {minutes} minutes to confirm before reboot\n" + text
-        return text
+        if session.router.confirming:
+            return "Another confirm is pending\n"
+        done, text = await apply_candidate(session, comment, int(minutes))
+        return f"Initialized commit-confirm; {minutes} minutes to confirm before reboot\n{text}" if done else text
 
     session.question = answer
     return f"\ncommit-confirm will automatically reboot in {minutes} minutes unless changes\nare confirmed.\n\nProceed ? [Y/n] "
 
 
-def confirm(session: Session, words: list[str]) -> str:
-    return "Reboot timer stopped\n" if session.router.confirm() else "No confirm pending\n"
+async def confirm(session: Session, words: list[str]) -> str:
+    return "Reboot timer stopped\n" if await session.router.confirm() else "No confirm pending\n"
 
 
 def rollback(session: Session, words: list[str]) -> str:

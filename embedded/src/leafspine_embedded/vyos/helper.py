@@ -22,7 +22,7 @@ from typing import Any
 
 from ..common import netns, process
 from ..common.errors import EngineError
-from . import kernel, shell, tools, transport
+from . import history, kernel, shell, tools, transport
 from .control import control_socket
 from .machine import Machine, load, ssh_addresses
 from .model import CommitError
@@ -40,6 +40,7 @@ class Helper:
         self.directory = directory
         self.machines: dict[str, Machine] = {}
         self.locks: dict[str, asyncio.Lock] = {}
+        self.timers: dict[str, asyncio.Task[None]] = {}
         self.channel: Channel
         self._descriptors: socket.socket
         self._syncing = asyncio.Lock()
@@ -92,6 +93,8 @@ class Helper:
             return str(error)
         new = machine.name not in self.machines
         self.machines[machine.name] = machine
+        if new:
+            self._watch(machine)
         await self.channel.call("router", router=machine.name, new=new, **await asyncio.to_thread(machine.describe))
         if new:
             await self._listen(machine)
@@ -99,6 +102,7 @@ class Helper:
 
     async def _drop(self, name: str) -> None:
         self.machines.pop(name, None)
+        self._unwatch(name)
         await self.channel.call("gone", router=name)
 
     async def _listen(self, machine: Machine) -> None:
@@ -123,7 +127,8 @@ class Helper:
         if machine is None:
             raise Refused("no such router", "gone")
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
-            "commit": lambda: self._commit(machine, arguments.get("tree")),
+            "commit": lambda: self._commit(machine, arguments),
+            "confirm": lambda: self._confirm(machine),
             "save": lambda: asyncio.to_thread(machine.save),
             "read": lambda: self._read(machine, arguments.get("what")),
             "run": lambda: self._run(machine, arguments.get("program"), arguments.get("options"), send),
@@ -132,19 +137,65 @@ class Helper:
             raise Refused(f"unknown call {name!r}")
         return await calls[name]()
 
-    async def _commit(self, machine: Machine, data: Any) -> None:
+    async def _commit(self, machine: Machine, arguments: dict[str, Any]) -> Any:
+        """Commit; the revision it made."""
+        comment, minutes = arguments.get("comment"), arguments.get("minutes")
         try:
-            tree = transport.from_data(data)
+            tree = transport.from_data(arguments.get("tree"))
         except ValueError as error:
             raise Refused(str(error)) from None
+        if minutes is not None and (type(minutes) is not int or not 1 <= minutes <= 99999):
+            raise Refused(f"{minutes} is no number of minutes")
         async with self.locks[machine.name]:
             before = ssh_addresses(machine.running)
             try:
-                await asyncio.to_thread(machine.commit, tree)
+                user, comment = str(arguments.get("user")), None if comment is None else str(comment)
+                revision = await asyncio.to_thread(machine.commit, tree, user=user, comment=comment, minutes=minutes)
             except CommitError as error:
                 raise Refused(error.text, "commit", error.section) from None
+            self._watch(machine)
         if ssh_addresses(machine.running) != before:
             await self._listen(machine)
+        return history.to_data(revision)
+
+    async def _confirm(self, machine: Machine) -> bool:
+        async with self.locks[machine.name]:
+            if not await asyncio.to_thread(machine.confirm):
+                return False
+            self._unwatch(machine.name)
+            await self._tell(machine)
+        return True
+
+    def _watch(self, machine: Machine) -> None:
+        """Go back in time when a commit-confirm waits."""
+        if machine.pending is not None and machine.name not in self.timers:
+            self.timers[machine.name] = asyncio.ensure_future(self._go_back(machine))
+
+    def _unwatch(self, name: str) -> None:
+        timer = self.timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    async def _go_back(self, machine: Machine) -> None:
+        while machine.pending is not None and machine.pending.left > 0:
+            await asyncio.sleep(machine.pending.left)
+        async with self.locks[machine.name]:
+            if machine.pending is None:
+                return
+            before = ssh_addresses(machine.running)
+            # From here it is not cancelled any more: who asks to confirm waits for the lock and comes too late.
+            self.timers.pop(machine.name, None)
+            try:
+                await asyncio.to_thread(machine.go_back)
+            except CommitError as error:
+                log.error("%s: commit-confirm: going back failed: %s", machine.name, error)
+            await self._tell(machine)
+        if ssh_addresses(machine.running) != before:
+            await self._listen(machine)
+
+    async def _tell(self, machine: Machine) -> None:
+        """The service's copy becomes what the router is."""
+        await self.channel.call("router", router=machine.name, new=True, **await asyncio.to_thread(machine.describe))
 
     async def _read(self, machine: Machine, what: Any) -> str:
         argv = tools.READS.get(str(what))

@@ -1,13 +1,16 @@
 """One router as the helper keeps it: its box, the running and the saved configuration, and where both are on disk.
 
 routers/<name>/running.json is the running configuration (root only: it holds password hashes), so that a restarted helper takes a router up
-as it is; the saved one is the file bound to /opt/vyatta/etc/config/config.boot.
+as it is; commits.jsonl beside it are its revisions, confirm.json is a commit-confirm that waits. The saved configuration is the file bound to
+/opt/vyatta/etc/config/config.boot.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,21 +20,41 @@ from ..common.errors import EngineError
 from ..common.state import write_atomic
 from ..containerlab import record
 from ..containerlab.model import Endpoint, mac_address
-from . import kernel, transport
+from . import history, kernel, transport
 from .apply import Box
 from .kernel import Baseline
 from .login import hash_password
-from .model import CommitError
+from .history import History
+from .model import CommitError, Revision
 from .schema import PathError
 from .tree import Node, Tree, TreeError
 from .verify import verify
 
+log = logging.getLogger(__name__)
 FOOTER = """
 
 // Warning: Do not remove the following line.
 // vyos-config-version: "bgp@4:broadcast-relay@1:config-management@1:interfaces@29:nat@6:ntp@2:policy@7:quagga@11:ssh@2:system@26"
 // Release version: 1.4-embedded
 """
+
+
+@dataclass
+class Pending:
+    """A commit-confirm that waits. deadline: on the clock that runs since the machine's boot; unknown to a kernel that booted later."""
+
+    deadline: float
+    revision: Revision
+
+    @property
+    def left(self) -> float:
+        """Seconds until it goes back."""
+        return self.deadline - boot_clock()
+
+
+def boot_clock() -> float:
+    """Seconds since the kernel booted: the same for every process, and nobody sets it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass
@@ -45,6 +68,15 @@ class Machine:
     running: Tree = field(default_factory=Tree)
     saved: Tree = field(default_factory=Tree)
     started: bool = False
+    pending: Pending | None = None
+
+    @property
+    def history(self) -> History:
+        return History(self.box.directory / "commits.jsonl")
+
+    @property
+    def _confirm_file(self) -> Path:
+        return self.box.directory / "confirm.json"
 
     @property
     def _running_file(self) -> Path:
@@ -59,24 +91,64 @@ class Machine:
         self.saved = self._read_boot()
         if kept is not None:
             self.running = kept
+            self.pending = self._kept_pending()
             self.box.restore(kept)
         else:
+            self._forget_pending()
             tree = _encrypted(self.saved)
             verify(tree, Tree(), interfaces=self.interfaces())
             self.box.commit(tree)
             self.running = tree
             self._keep()
+            self.history.start(tree)
         self.started = True
 
-    def commit(self, tree: Tree) -> None:
-        """Make a tree the running one. Raises CommitError; then nothing has changed."""
+    def commit(self, tree: Tree, *, user: str, comment: str | None = None, minutes: int | None = None) -> Revision:
+        """Make a tree the running one; with `minutes` until they are over, unless `confirm` comes. Raises CommitError; then nothing has changed."""
         problems = transport.problems(tree)
         if problems:
             raise CommitError(" ".join(problems[0].split()[:2]), "\n".join(problems))
+        if minutes is not None and self.pending is not None:
+            raise CommitError("system", "Another confirm is pending")
         verify(tree, self.running, interfaces=self.interfaces())
+        revision = Revision(time.strftime("%Y-%m-%d %H:%M:%S"), user, "cli", comment, tree)
+        if minutes is None:
+            self._apply(tree)
+            self.history.add(revision)
+            return revision
+        # First the promise to go back, then what it is about: whoever is killed in between goes back.
+        self._promise(Pending(boot_clock() + 60 * minutes, revision))
+        try:
+            self._apply(tree)
+        except CommitError:
+            self._forget_pending()
+            raise
+        return revision
+
+    def _apply(self, tree: Tree) -> None:
         self.box.commit(tree)
         self.running = tree
         self._keep()
+
+    def confirm(self) -> bool:
+        """Keep what commit-confirm committed; False when nothing waits."""
+        if self.pending is None:
+            return False
+        revision = self.pending.revision
+        self._forget_pending()
+        self.history.add(revision)
+        return True
+
+    def go_back(self) -> None:
+        """Nobody confirmed: the saved configuration, as a real router that boots again. Raises CommitError; then it waits no more all the same."""
+        log.warning("%s: commit-confirm was not confirmed: going back to the saved configuration", self.name)
+        tree = _encrypted(self.saved)
+        try:
+            self._apply(tree)
+        finally:
+            self._forget_pending()
+        if self.history.newest() != tree:
+            self.history.add(Revision(time.strftime("%Y-%m-%d %H:%M:%S"), "root", "vyos-boot-config-loader", None, tree))
 
     def save(self) -> None:
         """Write the running configuration to the bound file, keeping its owner and mode."""
@@ -97,6 +169,8 @@ class Machine:
             "saved": transport.to_data(self.saved),
             "interfaces": sorted(self.interfaces()),
             "sockets": str(self.box.directory / "frr"),
+            "revisions": [history.to_data(revision) for revision in self.history.read()],
+            "confirming": self.pending is not None,
         }
 
     def _keep(self) -> None:
@@ -107,6 +181,23 @@ class Machine:
         try:
             data = json.loads(self._running_file.read_text())
             return transport.from_data(data["tree"]) if data["inode"] == self.inode else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def _promise(self, pending: Pending) -> None:
+        self.pending = pending
+        data = {"inode": self.inode, "deadline": pending.deadline, "revision": history.to_data(pending.revision)}
+        write_atomic(self._confirm_file, json.dumps(data))
+
+    def _forget_pending(self) -> None:
+        self.pending = None
+        self._confirm_file.unlink(missing_ok=True)
+
+    def _kept_pending(self) -> Pending | None:
+        """What waited when the former process ended."""
+        try:
+            data = json.loads(self._confirm_file.read_text())
+            return Pending(float(data["deadline"]), history.from_data(data["revision"])) if data["inode"] == self.inode else None
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 

@@ -36,12 +36,21 @@ class MemoryRouter:
         self.interfaces = interfaces if interfaces is not None else {"eth0", "eth1", "eth2", "eth3"}
         self.answers: dict[str, str] = {}
         self.files: dict[str, str] = {}
-        self.timer: tuple[int, Tree] | None = None
+        self.timer: int | None = None
+        self._unconfirmed: Revision | None = None
         self.now = now
 
-    async def commit(self, new: Tree, comment: str | None, user: str = "vyos") -> list[str]:
+    @property
+    def confirming(self) -> bool:
+        return self.timer is not None
+
+    async def commit(self, new: Tree, comment: str | None, user: str = "vyos", minutes: int | None = None) -> list[str]:
         self.running = new.copy()
-        self.revisions.insert(0, Revision(self.now, user, "cli", comment, new.copy()))
+        revision = Revision(self.now, user, "cli", comment, new.copy())
+        if minutes is None:
+            self.revisions.insert(0, revision)
+        else:
+            self.timer, self._unconfirmed = minutes, revision
         return []
 
     async def save(self) -> None:
@@ -58,11 +67,16 @@ class MemoryRouter:
             raise FileNotFoundError(name)
         return self.files[name]
 
-    def start_confirm_timer(self, minutes: int, back_to: Tree) -> None:
-        self.timer = (minutes, back_to)
+    def expire(self) -> None:
+        """The time of a commit-confirm is over."""
+        assert self.timer is not None
+        self.timer, self._unconfirmed, self.running = None, None, self.saved.copy()
 
-    def confirm(self) -> bool:
+    async def confirm(self) -> bool:
         running, self.timer = self.timer is not None, None
+        if self._unconfirmed is not None:
+            self.revisions.insert(0, self._unconfirmed)
+            self._unconfirmed = None
         return running
 
 

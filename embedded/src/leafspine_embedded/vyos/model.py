@@ -42,9 +42,10 @@ class Router(Protocol):
 
     `commit` makes `new` the running configuration or raises CommitError (nothing changed then) or
     CommitLocked; it returns warnings without the `WARNING: ` prefix. The session has already run
-    `verify.verify`. `op` runs an operational command given in full words and returns its output, whole
-    or in pieces; `["vtysh", "show ...", ...]` stands for `vtysh -c`. It may raise OpUnsupported.
-    `start_confirm_timer` rolls back to `back_to` unless `confirm` (True when a timer ran) comes in time.
+    `verify.verify`. With `minutes` the router goes back to its saved configuration unless `confirm`
+    (True when a timer ran) comes in time; the revision counts only then. `op` runs an operational
+    command given in full words and returns its output, whole or in pieces; `["vtysh", "show ...", ...]`
+    stands for `vtysh -c`. It may raise OpUnsupported.
     """
 
     running: Tree
@@ -59,7 +60,10 @@ class Router(Protocol):
     @property
     def interfaces(self) -> set[str]: ...  # names of the Ethernet interfaces the router has
 
-    async def commit(self, new: Tree, comment: str | None, user: str = "vyos") -> list[str]: ...
+    @property
+    def confirming(self) -> bool: ...  # a commit waits for its `confirm`
+
+    async def commit(self, new: Tree, comment: str | None, user: str = "vyos", minutes: int | None = None) -> list[str]: ...
 
     async def save(self) -> None: ...
 
@@ -67,6 +71,4 @@ class Router(Protocol):
 
     def read_file(self, name: str) -> str: ...  # raises FileNotFoundError
 
-    def start_confirm_timer(self, minutes: int, back_to: Tree) -> None: ...
-
-    def confirm(self) -> bool: ...
+    async def confirm(self) -> bool: ...

@@ -17,21 +17,19 @@ import pwd
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from . import login, op, transport
+from . import history, login, op, transport
 from .model import CommitError, CommitLocked, Revision
 from .rpc import Channel, Refused, Send, open_channel
 from .ssh import Listener
 from .tree import Step, Tree
 
 log = logging.getLogger("cli")
-MAX_REVISIONS = 100
 MAX_FILE = 4 * 1024 * 1024
 
 
@@ -47,48 +45,48 @@ class RouterState:
         self.revisions: list[Revision] = []
         self.sockets = Path()
         self._interfaces: set[str] = set()
+        self.confirming = False
         self._commit = asyncio.Lock()
-        self._confirm: asyncio.Task[None] | None = None
 
     @property
     def interfaces(self) -> set[str]:
         return self._interfaces
 
     def update(self, description: dict[str, Any], *, new: bool) -> None:
-        """Take in what the helper says about the router; `new`: it has just booted, or this process has."""
+        """Take in what the helper says about the router; `new`: its configuration too (it, or this process, has just started, or it went back)."""
         self._interfaces = set(description["interfaces"])
         self.sockets = Path(description["sockets"])
         if not new:
             return
         self.saved = transport.from_data(description["saved"])
         self._set(transport.from_data(description["running"]))
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.revisions = [
-            Revision(now, "root", "vyos-boot-config-loader", None, self.running.copy()),
-            Revision(now, "root", "init", None, Tree()),
-        ]
+        self.revisions = [history.from_data(item) for item in description["revisions"]]
+        self.confirming = bool(description["confirming"])
 
     def _set(self, tree: Tree) -> None:
         self.running = tree.copy()
         self.hostname = tree.value("system", "host-name") or "vyos"
 
-    async def commit(self, new: Tree, comment: str | None, user: str = "vyos") -> list[str]:
-        """Make `new` the running configuration: all of it or nothing. Raises CommitError, CommitLocked."""
+    async def commit(self, new: Tree, comment: str | None, user: str = "vyos", minutes: int | None = None) -> list[str]:
+        """Make `new` the running configuration: all of it or nothing, with `minutes` until confirmed. Raises CommitError, CommitLocked."""
         if self._commit.locked():
             raise CommitLocked
         # A login that ends or presses Control-C in the middle must not leave the copy here behind what the router runs.
-        return await asyncio.shield(asyncio.ensure_future(self._commit_all(new, comment, user)))
+        return await asyncio.shield(asyncio.ensure_future(self._commit_all(new, comment, user, minutes)))
 
-    async def _commit_all(self, new: Tree, comment: str | None, user: str) -> list[str]:
+    async def _commit_all(self, new: Tree, comment: str | None, user: str, minutes: int | None) -> list[str]:
         async with self._commit:
             try:
-                await self.channel.call("commit", router=self.name, tree=transport.to_data(new))
+                data = transport.to_data(new)
+                revision = await self.channel.call("commit", router=self.name, tree=data, comment=comment, user=user, minutes=minutes)
             except Refused as error:
                 section = str(error.data) if error.kind == "commit" and error.data else "system"
                 raise CommitError(section, str(error)) from None
             self._set(new)
-            when = time.strftime("%Y-%m-%d %H:%M:%S")
-            self.revisions = [Revision(when, user, "cli", comment, self.running.copy()), *self.revisions][:MAX_REVISIONS]
+            if minutes is None:
+                self.revisions = [history.from_data(revision), *self.revisions][: history.limit(new)]
+            else:
+                self.confirming = True
         return []
 
     async def save(self) -> None:
@@ -114,26 +112,9 @@ class RouterState:
             pass
         raise FileNotFoundError(name)
 
-    def start_confirm_timer(self, minutes: int, back_to: Tree) -> None:
-        """Go back to a tree unless `confirm` comes in time."""
-        self.confirm()
-
-        async def go_back() -> None:
-            await asyncio.sleep(minutes * 60)
-            self._confirm = None
-            try:
-                await self.commit(back_to, "commit-confirm was not confirmed", "root")
-            except (CommitError, CommitLocked) as error:
-                log.error("%s: commit-confirm: going back failed: %s", self.name, error)
-
-        self._confirm = asyncio.ensure_future(go_back())
-
-    def confirm(self) -> bool:
-        """Stop the timer; True when one ran."""
-        task, self._confirm = self._confirm, None
-        if task is not None:
-            task.cancel()
-        return task is not None
+    async def confirm(self) -> bool:
+        """Keep what commit-confirm committed; True when it waited for that."""
+        return bool(await self.channel.call("confirm", router=self.name))
 
 
 class Service:
@@ -155,8 +136,7 @@ class Service:
         elif name == "listening":
             await self._listen()
         elif name == "gone":
-            if router in self.routers:
-                self.routers.pop(router).confirm()
+            self.routers.pop(router, None)
             listener = self.listeners.pop(router, None)
             if listener is not None:
                 listener.close(sessions=True)

@@ -77,10 +77,10 @@ async def test_a_failed_commit_keeps_the_candidate(config: Shell) -> None:
 
 
 async def test_the_box_refuses(config: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(new: Tree, comment: str | None, user: str) -> list[str]:
+    async def refuse(new: Tree, comment: str | None, user: str, minutes: int | None) -> list[str]:
         raise CommitError("protocols bgp", "% what FRR said")
 
-    async def locked(new: Tree, comment: str | None, user: str) -> list[str]:
+    async def locked(new: Tree, comment: str | None, user: str, minutes: int | None) -> list[str]:
         raise CommitLocked
 
     monkeypatch.setattr(config.router, "commit", refuse)
@@ -129,13 +129,44 @@ async def test_copy_and_rename(config: Shell) -> None:
     assert "Copy failed" in await config("copy neighbor 1.1.1.1 to neighbor 2.2.2.2")
 
 
+CONFIRM = ["set system host-name b1", "commit-confirm 3", "y"]
+
+
 async def test_commit_confirm(config: Shell) -> None:
-    await config("set system host-name b1", "commit-confirm 3", "y")
-    assert config.router.timer is not None
-    assert config.router.timer[0] == 3
-    assert config.router.timer[1].value("system", "host-name") == "leaf0"
+    assert await config(*CONFIRM) == "Initialized commit-confirm; 3 minutes to confirm before reboot\n"
+    assert config.router.timer == 3
+    assert len(config.router.revisions) == 1  # it counts once it is confirmed
     assert await config("confirm") == "Reboot timer stopped\n"
+    assert [revision.tree.value("system", "host-name") for revision in config.router.revisions] == ["b1", "leaf0"]
     assert await config("confirm") == "No confirm pending\n"
+
+
+async def test_commit_confirm_that_nobody_confirms(config: Shell) -> None:
+    await config(*CONFIRM)
+    config.router.expire()
+    assert config.router.running.value("system", "host-name") == "leaf0"
+    assert await config("compare") == "No changes between working and active configurations.\n\n"
+    assert await config("confirm") == "No confirm pending\n"
+
+
+async def test_commit_confirm_waits_for_one_at_a_time(config: Shell) -> None:
+    assert await config(*CONFIRM, "set system host-name b2", "commit-confirm 1") == "Another confirm is pending\n"
+    assert config.router.running.value("system", "host-name") == "b1"
+    assert config.session.modified
+
+
+async def test_commit_confirm_goes_back_to_what_is_saved(config: Shell) -> None:
+    """As on a real router, which boots its saved configuration: a commit before it that was not saved is lost too."""
+    await config("set system host-name b0", "commit", *CONFIRM)
+    config.router.expire()
+    assert config.router.running.value("system", "host-name") == "leaf0"
+
+
+@pytest.mark.parametrize("words", ["0", "x", "-1", "1 2", "5 comment", "999999", "5 bogus x"])
+async def test_commit_confirm_is_checked(config: Shell, words: str) -> None:
+    assert "Invalid command: commit-confirm" in await config("set system host-name b1", f"commit-confirm {words}")
+    assert config.router.timer is None
+    assert config.router.running.value("system", "host-name") == "leaf0"
 
 
 async def test_rollback(config: Shell) -> None:
