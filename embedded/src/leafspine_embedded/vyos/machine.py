@@ -22,9 +22,9 @@ from ..containerlab import record
 from ..containerlab.model import Endpoint, mac_address
 from . import history, kernel, transport
 from .apply import Box
+from .history import History
 from .kernel import Baseline
 from .login import hash_password
-from .history import History
 from .model import CommitError, Revision
 from .schema import PathError
 from .tree import Node, Tree, TreeError
