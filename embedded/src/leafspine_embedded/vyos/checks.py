@@ -240,6 +240,28 @@ def vrf_name(value: str) -> list[str] | None:
     return None if re.fullmatch(r"[A-Za-z][^/]{0,14}", value) else []
 
 
+# What `?` shows for a value of that kind: (form, what it is).
+HINTS: dict[str, list[tuple[str, str]]] = {
+    "ipv4": [("<x.x.x.x>", "IPv4 address")],
+    "ipv6": [("<h:h:h:h:h:h:h:h>", "IPv6 address")],
+    "ip": [("<x.x.x.x>", "IPv4 address"), ("<h:h:h:h:h:h:h:h>", "IPv6 address")],
+    "ipv4-prefix": [("<x.x.x.x/x>", "IPv4 prefix")],
+    "ipv6-prefix": [("<h:h:h:h:h:h:h:h/x>", "IPv6 prefix")],
+    "ip-host": [("<x.x.x.x/x>", "IPv4 address and prefix length"), ("<h:h:h:h:h:h:h:h/x>", "IPv6 address and prefix length")],
+    "ipv4-range": [("<x.x.x.x>-<x.x.x.x>", "IPv4 address range")],
+    "not-ipv4": [("!<x.x.x.x>", "All but an IPv4 address, prefix or range")],
+    "ifname": [("<interface>", "Interface name")],
+    "not-ifname": [("!<interface>", "All but an interface")],
+    "port": [("<1-65535>", "Port number")],
+    "port-range": [("<1-65535>", "Port number"), ("<start>-<end>", "Port range")],
+    "port-multi": [("<1-65535>", "Port number"), ("<start>-<end>", "Port range"), ("<name>", "Name of a service")],
+    "protocol": [("<0-255>", "IP protocol number"), ("<name>", "IP protocol name")],
+    "as-list": [("<1-4294967295>", "AS numbers")],
+    "community": [("<AS:VAL>", "Community"), ("<name>", "Well known community")],
+    "large-community": [("<GA:LDP1:LDP2>", "Large community")],
+    "extcommunity": [("<ASN:NN>", "AS number and value"), ("<IP:NN>", "Address and value")],
+    "relative": [("<+/-metric>", "Add or subtract")],
+}
 BY_NAME: dict[str, Check] = {
     "ipv4": ip_check("IPv4 address", lambda v: is_address(v, 4)),
     "ipv6": ip_check("IPv6 address", lambda v: is_address(v, 6)),

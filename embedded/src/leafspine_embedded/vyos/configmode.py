@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from leafspine_embedded.vyos import compare as comparison
-from leafspine_embedded.vyos import opmode, schema
+from leafspine_embedded.vyos import files, opmode, schema
 from leafspine_embedded.vyos.login import encrypt_passwords
 from leafspine_embedded.vyos.model import CommitError, CommitLocked
 from leafspine_embedded.vyos.optable import OpError
@@ -234,9 +234,13 @@ def discard(session: Session, words: list[str]) -> str:
 
 
 async def save(session: Session, words: list[str]) -> str:
-    if words:
-        return _note(f"Invalid command: save [{words[0]}] is not supported by the embedded engine")
-    await session.router.save()
+    key = files.key(words[0], session.user) if words else files.BOOT
+    if key is None or len(words) > 1:
+        return _note(f"Invalid command: save [{' '.join(words)}] is not supported by the embedded engine, only files in /config, /tmp and the home directory")
+    try:
+        await (session.router.save() if key == files.BOOT else session.router.write_file(key))
+    except files.StoreError as error:
+        return f"Error saving configuration: {error}\n"
     return ""
 
 
@@ -274,12 +278,20 @@ def top(session: Session, words: list[str]) -> str:
 # -- files and copies ----------------------------------------------------------------
 
 
-def load(session: Session, words: list[str]) -> str:
+async def _file(session: Session, name: str) -> Tree:
+    """The configuration in a file of the user's. Raises FileNotFoundError, TreeError."""
+    key = files.key(name, session.user)
+    if key is None:
+        raise FileNotFoundError(name)
+    return session.router.saved.copy() if key == files.BOOT else Tree.parse(await session.router.read_file(key))
+
+
+async def load(session: Session, words: list[str]) -> str:
     if session.modified:
         return "Cannot load: configuration modified.\nCommit or discard the changes before loading a config file.\n"
     name = words[0] if words else "config.boot"
     try:
-        new = Tree.parse(session.router.read_file(name)) if words else session.router.saved.copy()
+        new = await _file(session, name)
     except FileNotFoundError:
         return f"No such file '{name}'\n"
     except TreeError as error:
@@ -302,10 +314,12 @@ def _known_only(node: Node, rule: schema.Rule) -> None:
                 _known_only(entry, row)
 
 
-def merge(session: Session, words: list[str]) -> str:
-    name = words[0] if words else ""
+async def merge(session: Session, words: list[str]) -> str:
+    if len(words) != 1:
+        return _note("Invalid command: merge needs one file")
+    name = words[0]
     try:
-        new = Tree.parse(session.router.read_file(name))
+        new = await _file(session, name)
     except FileNotFoundError:
         return f"[Errno 2] No such file or directory: '/opt/vyatta/etc/config/{name}'\n[Errno 2] No such file or directory: '{name}'\n"
     except TreeError as error:

@@ -64,6 +64,8 @@ def prepare(router: Path) -> None:
         text = "no zebra nexthop kernel enable\n" if name == "zebra" else ""
         write_atomic(sockets / f"{name}.conf", text, mode=0o640)
         shutil.chown(sockets / f"{name}.conf", "frr", "frr")
+    write_atomic(sockets / "vtysh.conf", "", mode=0o640)  # the machine's own is not for the command line's user
+    shutil.chown(sockets / "vtysh.conf", "frr", "frrvty")
 
 
 def _arguments(router: Path, name: str) -> list[str]:

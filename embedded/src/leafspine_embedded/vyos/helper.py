@@ -22,14 +22,17 @@ from typing import Any
 
 from ..common import netns, process
 from ..common.errors import EngineError
-from . import history, kernel, shell, tools, transport
+from . import daemons, history, kernel, shell, tools, transport
 from .control import control_socket
+from .files import StoreError
 from .machine import Machine, load, ssh_addresses
 from .model import CommitError
 from .rpc import Channel, Refused, Send, open_channel
 
 log = logging.getLogger("helper")
 MAX_STREAM = 3600.0
+# Also files that are not there yet, and without a title before each.
+FOLLOW = ["tail", "-q", "-n", "0", "-F"]
 STREAMS = {**tools.STREAMS, **shell.STREAMS}
 
 
@@ -131,6 +134,9 @@ class Helper:
             "confirm": lambda: self._confirm(machine),
             "save": lambda: asyncio.to_thread(machine.save),
             "read": lambda: self._read(machine, arguments.get("what")),
+            "read_file": lambda: self._file(machine.files.read, arguments.get("key")),
+            "write_file": lambda: self._file(machine.write_file, arguments.get("key")),
+            "log": lambda: self._log(machine, arguments.get("program")),
             "run": lambda: self._run(machine, arguments.get("program"), arguments.get("options"), send),
         }
         if name not in calls:
@@ -206,12 +212,23 @@ class Helper:
         except kernel.KernelError as error:
             raise Refused(str(error), "tool") from None
 
+    async def _file(self, work: Callable[[str], Any], key: Any) -> Any:
+        try:
+            return await asyncio.to_thread(work, str(key))
+        except (OSError, UnicodeDecodeError, StoreError) as error:
+            raise Refused(str(error), "file") from None
+
+    async def _log(self, machine: Machine, program: Any) -> str:
+        if program not in (None, *daemons.KNOWN):
+            raise Refused(f"no log of {program!r}")
+        return await asyncio.to_thread(machine.log_text, program)
+
     async def _run(self, machine: Machine, program: Any, options: Any, send: Send) -> int:
         """Run ping, traceroute or a program of the shell, sending what it prints as it comes; the exit code. Cancelling ends the program as Control-C does."""
-        if program not in STREAMS or not isinstance(options, dict):
+        if program not in (*STREAMS, "log") or not isinstance(options, dict):
             raise Refused(f"unknown program {program!r}")
         try:
-            argv = STREAMS[program](options)
+            argv = [*FOLLOW, *map(str, machine.log_files())] if program == "log" else STREAMS[program](options)
         except (tools.BadOption, KeyError, TypeError) as error:
             raise Refused(str(error), "option") from None
         child = await asyncio.create_subprocess_exec(

@@ -7,6 +7,7 @@ as it is; commits.jsonl beside it are its revisions, confirm.json is a commit-co
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -20,8 +21,9 @@ from ..common.errors import EngineError
 from ..common.state import write_atomic
 from ..containerlab import record
 from ..containerlab.model import Endpoint, mac_address
-from . import history, kernel, transport
+from . import daemons, history, kernel, logs, transport
 from .apply import Box
+from .files import Store
 from .history import History
 from .kernel import Baseline
 from .login import hash_password
@@ -31,6 +33,7 @@ from .tree import Node, Tree, TreeError
 from .verify import verify
 
 log = logging.getLogger(__name__)
+MAX_LOG = 512 * 1024  # bytes of each daemon that are looked at
 FOOTER = """
 
 // Warning: Do not remove the following line.
@@ -73,6 +76,27 @@ class Machine:
     @property
     def history(self) -> History:
         return History(self.box.directory / "commits.jsonl")
+
+    @property
+    def files(self) -> Store:
+        return Store(self.box.directory / "files")
+
+    def write_file(self, key: str) -> None:
+        """Write the running configuration to a user's file. Raises FileNotFoundError, StoreError, OSError."""
+        self.files.write(key, self.running.text() + FOOTER)
+
+    def log_text(self, program: str | None = None) -> str:
+        """What `show log` prints: of all programs, or of one."""
+        entries = logs.commits((r.when, r.user, r.via, r.comment) for r in self.history.read()) if program is None else []
+        for path in self.log_files(program):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as log_file:
+                log_file.seek(max(0, os.fstat(log_file.fileno()).st_size - MAX_LOG))
+                entries += logs.parse(log_file.read().decode(errors="replace"))
+        return logs.shown(entries, self.running.value("system", "host-name") or "vyos")
+
+    def log_files(self, program: str | None = None) -> list[Path]:
+        """Where FRR's daemons write, whether they have or not."""
+        return [self.box.directory / "frr" / f"{name}.log" for name in daemons.KNOWN if program in (None, name)]
 
     @property
     def _confirm_file(self) -> Path:

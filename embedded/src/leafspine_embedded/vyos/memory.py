@@ -62,10 +62,13 @@ class MemoryRouter:
         except KeyError:
             raise OpUnsupported(" ".join(words)) from None
 
-    def read_file(self, name: str) -> str:
-        if name not in self.files:
-            raise FileNotFoundError(name)
-        return self.files[name]
+    async def read_file(self, key: str) -> str:
+        if key not in self.files:
+            raise FileNotFoundError(key)
+        return self.files[key]
+
+    async def write_file(self, key: str) -> None:
+        self.files[key] = self.running.text()
 
     def expire(self) -> None:
         """The time of a commit-confirm is over."""

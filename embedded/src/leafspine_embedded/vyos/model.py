@@ -69,6 +69,8 @@ class Router(Protocol):
 
     def op(self, words: list[str]) -> Awaitable[str] | AsyncIterator[str]: ...
 
-    def read_file(self, name: str) -> str: ...  # raises FileNotFoundError
+    async def read_file(self, key: str) -> str: ...  # a key of `files.key`; raises FileNotFoundError
+
+    async def write_file(self, key: str) -> None: ...  # writes the running configuration; raises files.StoreError
 
     async def confirm(self) -> bool: ...

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any
 
-from . import optext
+from . import logs, optext
 from .model import OpUnsupported
 from .rpc import Refused
 from .vty import VtyError, ask
@@ -25,7 +25,7 @@ _DAEMONS = (
     (re.compile(r"clear (ip )?bgp "), "bgpd"),
 )
 _VTYSH = "/usr/bin/vtysh"
-_FRR_SHOWS = ("access-list", "as-path-access-list", "bgp", "community-list", "large-community-list", "nht", "prefix-list", "route")
+_FRR_SHOWS = ("access-list", "as-path-access-list", "bgp", "community-list", "extcommunity-list", "large-community-list", "nht", "prefix-list", "route")
 _PING_VALUES = {"count": int, "ttl": int, "size": int, "deadline": int, "tos": int, "interval": float, "interface": str, "source-address": str}
 _PING_FLAGS = {"do-not-fragment", "flood", "quiet", "numeric", "adaptive"}
 _TRACE_VALUES = {"ttl": int, "port": int, "first-hop": int, "source-address": str, "interface": str}
@@ -36,6 +36,8 @@ def run(router: RouterState, words: list[str]) -> Awaitable[str] | AsyncIterator
     """The output of a command in full words, whole or (ping, traceroute) in pieces as it comes. Raises OpUnsupported when awaited."""
     if words[0] in ("ping", "traceroute"):
         return _stream(router, words)
+    if words[:2] == ["monitor", "log"]:
+        return _follow(router)
     if words[0] in ("shell", "monitor"):
         return _program(router, words[0], words[1:] if words[0] == "shell" else words)
     return _whole(router, words)
@@ -53,6 +55,8 @@ async def _whole(router: RouterState, words: list[str]) -> str:
 
 async def _show(router: RouterState, words: list[str]) -> str:
     first = words[0]
+    if first == "ip" and words[1].endswith(("community-list", "as-path-access-list")):
+        return await _frr(router, " ".join(["show", "bgp", *words[1:]]))
     if first in ("bgp", "bfd", "route-map") or (first in ("ip", "ipv6") and words[1] in _FRR_SHOWS):
         return await _frr(router, " ".join(["show", *words]))
     if first == "interfaces":
@@ -60,6 +64,8 @@ async def _show(router: RouterState, words: list[str]) -> str:
     if first == "arp" or words[:2] in (["ip", "neighbors"], ["ipv6", "neighbors"], ["protocols", "static"]):
         what = "neighbours6" if first == "ipv6" else "neighbours"
         return optext.neighbours(await _read(router, what), words[-1] if "interface" in words else None)
+    if first == "log":
+        return await _log(router, words[1:])
     if first == "nat":
         return optext.nat(router.running, words[1], words[2], await _read_nat(router) if words[2] == "statistics" else "")
     if words == ["system", "uptime"]:
@@ -69,6 +75,26 @@ async def _show(router: RouterState, words: list[str]) -> str:
     raise OpUnsupported(f"[show {' '.join(words)}]")
 
 
+async def _log(router: RouterState, words: list[str]) -> str:
+    """`show log`, `show log tail [N]`, `show log protocol NAME`."""
+    program = None
+    if words[:1] == ["protocol"]:
+        program = logs.PROTOCOLS.get(words[1])
+        if program is None:
+            raise OpUnsupported(f"[show log {' '.join(words)}]")
+    text = str(await router.channel.call("log", router=router.name, program=program))
+    return logs.tail(text, words[1:]) if words[:1] == ["tail"] else text
+
+
+async def _follow(router: RouterState) -> AsyncIterator[str]:
+    """`monitor log`: what FRR's daemons write from now on."""
+    rest = ""
+    async for piece in router.channel.pieces("run", router=router.name, program="log", options={}):
+        whole, newline, rest = (rest + piece).rpartition("\n")
+        if newline:
+            yield logs.shown(logs.parse(whole), router.hostname)
+
+
 async def _frr(router: RouterState, command: str) -> str:
     """Output of an FRR command."""
     for pattern, daemon in _DAEMONS:
@@ -76,6 +102,8 @@ async def _frr(router: RouterState, command: str) -> str:
             try:
                 return await asyncio.to_thread(ask, router.sockets, daemon, command)
             except VtyError as error:
+                if daemon == "bfdd" and not (router.sockets / "bfdd.vty").exists():  # it starts with the first session
+                    return "[]\n" if command.endswith(" json") else "BFD Peers:\n"
                 return f"{error}\n"
     return await _vtysh(router, command)
 
@@ -83,7 +111,7 @@ async def _frr(router: RouterState, command: str) -> str:
 async def _vtysh(router: RouterState, command: str) -> str:
     child = await asyncio.create_subprocess_exec(
         _VTYSH,
-        *("--vty_socket", str(router.sockets), "-c", command),
+        *("--vty_socket", str(router.sockets), "--config_dir", str(router.sockets), "-c", command),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -46,7 +46,7 @@ def resolve(words: list[str]) -> list[str]:
     if not words:
         raise OpError("Incomplete command: run")
     full = optable.resolve(words)
-    return _checked(full, shell.monitor) if full[0] == "monitor" else full
+    return _checked(full, shell.monitor) if full[:2] == ["monitor", "traffic"] else full
 
 
 def _checked(words: list[str], check: Callable[[list[str]], list[str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 One word a row, children indented by two spaces. `.` behind a word: the command may end here.
 `<name>`: any word. `<*>`: everything that follows. ` | text`: help. `&block` as in `schema`.
+`~name`: VyOS has it, this engine has not.
 """
 
 from __future__ import annotations
@@ -71,6 +72,56 @@ block clear-options
     in .
     out .
 show | Show system information
+  ~acceleration
+  ~bridge
+  ~cluster
+  ~conntrack
+  ~conntrack-sync
+  ~console-server
+  ~container
+  ~dhcp
+  ~dhcpv6
+  ~disk
+  ~dns
+  ~evpn
+  ~file
+  ~firewall
+  ~flow-accounting
+  ~hardware
+  ~ipoe-server
+  ~isis
+  ~kernel
+  ~l2tp-server
+  ~load-balancing
+  ~login
+  ~mpls
+  ~nat66
+  ~nhrp
+  ~ntp
+  ~openvpn
+  ~ospfv3
+  ~pki
+  ~poweroff
+  ~pppoe-server
+  ~pptp-server
+  ~queueing
+  ~raid
+  ~reboot
+  ~remote-config
+  ~rpki
+  ~segment-routing
+  ~sflow
+  ~snmp
+  ~sstp-server
+  ~tech-support
+  ~vpn
+  ~vrf
+  ~vrrp
+  ~wan-load-balance
+  ~webproxy
+  ~wireless
+  ~zebra
+  ~zone-policy
   arp . | Address Resolution Protocol
     interface
       <interface> .
@@ -139,6 +190,13 @@ show | Show system information
               &neighbor-routes
     community-list .
       <name> .
+    extcommunity-list .
+      <name> .
+    ~igmp
+    ~multicast
+    ~ospf
+    ~pim
+    ~rip
     large-community-list .
       <name> .
     neighbors .
@@ -152,7 +210,12 @@ show | Show system information
       <prefix> .
         longer-prefixes .
   ipv6
+    access-list .
+      <name> .
     neighbors .
+    nht .
+    ~ospfv3
+    ~ripng
     prefix-list .
       <name> .
     route .
@@ -163,8 +226,34 @@ show | Show system information
     neighbors .
       detail .
   log . | System log
-    tail .
-      <lines> .
+    protocol | Log of a routing daemon
+      bfd . | Bidirectional forwarding detection
+      bgp . | Border Gateway Protocol (BGP)
+      static . | Static routes
+      zebra . | Routing table
+      ~babel
+      ~isis
+      ~nhrp
+      ~ospf
+      ~ospfv3
+      ~rip
+      ~ripng
+    tail . | Last lines
+      <lines> . | Number of lines
+    ~authorization
+    ~cluster
+    ~conntrack-sync
+    ~dhcp
+    ~firewall
+    ~https
+    ~kernel
+    ~lldp
+    ~nat
+    ~openvpn
+    ~snmp
+    ~vpn
+    ~vrrp
+    ~webproxy
   nat | Network Address Translation
     destination
       rules .
@@ -191,8 +280,29 @@ show | Show system information
     uptime .
   users .
   version . | Version
-monitor
-  traffic
+monitor | Watch as it happens, until Control-C
+  ~bandwidth
+  ~bandwidth-test
+  ~bridge
+  ~cluster
+  ~command
+  ~conntrack-sync
+  ~container
+  ~content-inspection
+  ~dhcp
+  ~dns
+  ~lldp
+  ~nat
+  ~ndp
+  ~ntp
+  ~openvpn
+  ~pppoe-server
+  ~protocol
+  ~traceroute
+  ~vpn
+  ~webproxy
+  log . | System log
+  traffic | Packets
     interface
       <interface> .
         filter
@@ -243,6 +353,24 @@ set
   system
     image
       <*> .
+~add
+~connect
+~copy
+~disconnect
+~execute
+~force
+~generate
+~import
+~install
+~mtr
+~poweroff
+~reboot
+~release
+~rename
+~renew
+~restart
+~telnet
+~update
 clear
   ip
     arp
@@ -266,6 +394,7 @@ class Word:
     name: str
     complete: bool = False
     help: str = ""
+    supported: bool = True
     children: dict[str, Word] = field(default_factory=dict)
 
 
@@ -297,7 +426,8 @@ def table() -> Word:
             continue
         else:
             name, _, end = body.partition(" ")
-            row = parent.children.setdefault(name, Word(name, end == ".", text))
+            plain = name.lstrip("~")
+            row = parent.children.setdefault(plain, Word(plain, end == ".", text, supported=plain == name))
         stack.append((indent, row))
     return root
 
@@ -313,6 +443,8 @@ def resolve(words: Sequence[str]) -> list[str]:
         if found:
             row = row.children[found[0]]
             full.append(row.name)
+            if not row.supported:
+                raise OpError(f"Invalid command: [{' '.join(full)}] is not supported by the embedded engine")
             continue
         if "<*>" in row.children:
             return [*full, *words[index:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from leafspine_embedded.vyos.schema import match
 
@@ -28,6 +28,58 @@ def apply(text: str, pipes: Sequence[Sequence[str]], sources: Mapping[str, Calla
             raise PipeError(f"\n  Invalid command: [{words[0]}]\n\n")
         text = _one(text, name, list(words[1:]), sources or {})
     return text
+
+
+async def stream(pieces: AsyncIterator[str], pipes: Sequence[Sequence[str]]) -> AsyncIterator[str]:
+    """The same for what comes piece by piece: filters show each line as it comes, `head` ends what never ends by itself.
+
+    Raises PipeError before the first piece is asked for.
+    """
+    apply("", pipes)
+    lines = _lines(pieces)
+    for words in pipes:
+        name = match(words[0], PIPES)[0]
+        if name in _LINEWISE:
+            lines = _filtered(lines, words)
+        elif name == "head":
+            lines = _first(lines, _amount(words[1:]))
+        else:
+            lines = _whole(lines, words)
+    async for line in lines:
+        yield line
+
+
+_LINEWISE = ("grep", "less", "match", "more", "no-match", "no-more", "strip-private")
+
+
+async def _lines(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    rest = ""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split("\n")
+        for line in whole:
+            yield f"{line}\n"
+    if rest:
+        yield rest
+
+
+async def _filtered(lines: AsyncIterator[str], words: Sequence[str]) -> AsyncIterator[str]:
+    async for line in lines:
+        kept = apply(line, [words])
+        if kept:
+            yield kept
+
+
+async def _first(lines: AsyncIterator[str], amount: int) -> AsyncIterator[str]:
+    while amount > 0:
+        try:
+            yield await anext(lines)
+        except StopAsyncIteration:
+            return
+        amount -= 1
+
+
+async def _whole(lines: AsyncIterator[str], words: Sequence[str]) -> AsyncIterator[str]:
+    yield apply("".join([line async for line in lines]), [words])
 
 
 def _one(text: str, name: str, rest: list[str], sources: Mapping[str, Callable[[], str]]) -> str:
@@ -55,14 +107,20 @@ def _join(lines: Sequence[str]) -> str:
 
 
 def _ends(lines: list[str], name: str, rest: list[str]) -> list[str]:
-    amount = 10
-    for word in rest:
-        digits = word.removeprefix("-n").removeprefix("-")
-        if digits.isdigit():
-            amount = int(digits)
+    amount = _amount(rest)
     if name == "head":
         return lines[:amount]
     return lines[-amount:] if amount else []
+
+
+def _amount(rest: Sequence[str]) -> int:
+    """Lines of `head` and `tail`: ten, or `N`, `-N`, `-nN`, `-n N`."""
+    amount = 10
+    for word in rest:
+        digits = word.removeprefix("-n").removeprefix("-")
+        if re.fullmatch(r"[0-9]{1,9}", digits):
+            amount = int(digits)
+    return amount
 
 
 def _filter(name: str, rest: list[str]) -> Callable[[str], bool]:

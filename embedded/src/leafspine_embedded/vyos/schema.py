@@ -37,6 +37,7 @@ class Rule:
     checks: list[checks.Check] = field(default_factory=list)
     refused: frozenset[str] = frozenset()
     choices: list[str] = field(default_factory=list)
+    hints: list[tuple[str, str]] = field(default_factory=list)  # forms of a value and what they are, for `?`
     error: str = "Invalid value"
     help: str = ""
     children: dict[str, Rule] = field(default_factory=dict)
@@ -135,15 +136,16 @@ def _child(rule: Rule, word: str, shown: list[str]) -> Rule:
     raise PathError([f"Configuration path: {where} is ambiguous", *possible_completions(rows)])
 
 
-def possible_completions(rows: list[tuple[str, str]]) -> list[str]:
+def possible_completions(rows: list[tuple[str, str]], indent: str = "  ") -> list[str]:
     """The list VyOS prints below an ambiguous word: names and help, a tab stop at 24."""
     lines = ["Possible completions:"]
     for name, text in rows:
-        if len(name) > 21:
-            lines += [f"  {name}", f"  \t\t\t{text}"]
+        width = len(indent) + len(name)
+        if width > 23:
+            lines += [f"{indent}{name}", f"{indent}\t\t\t{text}"]
         else:
-            tabs = "\t" * max(1, (24 - 2 - len(name) + 7) // 8)
-            lines.append(f"  {name}{tabs}{text}")
+            tabs = "\t" * max(1, (24 - width + 7) // 8)
+            lines.append(f"{indent}{name}{tabs}{text}")
     return lines
 
 
@@ -186,9 +188,11 @@ def _apply_checks(rule: Rule, words: str, types: _Types) -> None:
             _apply_checks(rule, inner, types)
         elif call is None:
             rule.checks.append(checks.BY_NAME[word])
+            rule.hints.extend(checks.HINTS.get(word, []))
         elif call.group(1) in ("num", "range"):
             low, high = call.group(2).split("-")
             rule.checks.append(checks.number(int(low), int(high), ranges=call.group(1) == "range"))
+            rule.hints.append((f"<{low}-{high}>", ""))
         elif call.group(1) == "re":
             rule.checks.append(checks.regex(call.group(2)))
         elif call.group(1) == "one":

@@ -24,13 +24,13 @@ from typing import Any
 import asyncssh
 
 from . import history, login, op, transport
+from .files import StoreError
 from .model import CommitError, CommitLocked, Revision
 from .rpc import Channel, Refused, Send, open_channel
 from .ssh import Listener
 from .tree import Step, Tree
 
 log = logging.getLogger("cli")
-MAX_FILE = 4 * 1024 * 1024
 
 
 class RouterState:
@@ -102,15 +102,19 @@ class RouterState:
         """An operational command in full words."""
         return op.run(self, words)
 
-    def read_file(self, name: str) -> str:
-        """A configuration file, read with this process's own small rights. Raises FileNotFoundError."""
-        path = Path(name)
+    async def read_file(self, key: str) -> str:
+        """One of the router's own files (`files`). Raises FileNotFoundError."""
         try:
-            if path.is_absolute() and path.is_file() and path.stat().st_size <= MAX_FILE:
-                return path.read_text()
-        except (OSError, UnicodeDecodeError):
-            pass
-        raise FileNotFoundError(name)
+            return str(await self.channel.call("read_file", router=self.name, key=key))
+        except Refused as error:
+            raise FileNotFoundError(key) from error
+
+    async def write_file(self, key: str) -> None:
+        """Write the running configuration to one of the router's own files. Raises StoreError."""
+        try:
+            await self.channel.call("write_file", router=self.name, key=key)
+        except Refused as error:
+            raise StoreError(str(error)) from None
 
     async def confirm(self) -> bool:
         """Keep what commit-confirm committed; True when it waited for that."""

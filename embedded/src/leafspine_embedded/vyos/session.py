@@ -13,6 +13,8 @@ from leafspine_embedded.vyos.optable import OpError
 from leafspine_embedded.vyos.tree import Tree
 from leafspine_embedded.vyos.words import Line, LineError, split
 
+HISTORY = 500
+
 
 @dataclass(slots=True)
 class Reply:
@@ -41,6 +43,8 @@ class Session:
         self.base = Tree()
         self.candidate = Tree()
         self.question: Answer | None = None
+        self.history: list[str] = []
+        self.query_help = True  # a `?` asks for help
 
     @property
     def prompt(self) -> str:
@@ -82,6 +86,8 @@ class Session:
         if self.question is not None:
             question, self.question = self.question, None
             return Reply(await question(text.strip().lower() in ("", "y", "yes")))
+        if text.strip():
+            self.history = [*self.history, text.strip()][-HISTORY:]
         line = split(text)
         if not line.words:
             return Reply("" if not line.pipes else "\n  Invalid command: []\n\n")
@@ -93,6 +99,8 @@ class Session:
 
     async def _operation(self, line: Line) -> Reply:
         words = opmode.resolve(line.words)
+        if words[:4] == ["set", "terminal", "key", "query-help"]:
+            self.query_help = words[4] != "disable"
         if words == ["configure"]:
             if line.pipes:
                 raise pipes.PipeError("\n  Invalid command: [configure]\n\n")
@@ -107,15 +115,15 @@ class Session:
     async def run(self, words: list[str], pipe_words: list[list[str]]) -> Reply:
         """An operational command in full words, through its pipes."""
         output = opmode.pure(self.router, words)
+        if words == ["show", "history"]:
+            output = "".join(f"{number:5}  {line}\n" for number, line in enumerate(self.history, 1))
         if output is None:
             found = self.router.op(words)
             if hasattr(found, "__aiter__"):
                 stream = cast(AsyncIterator[str], found)
-                if not pipe_words:
-                    return Reply("", stream=stream)
-                output = "".join([piece async for piece in stream])
-            else:
-                output = await cast(Awaitable[Any], found)
+                pipes.apply("", pipe_words)  # what is wrong with them is said first
+                return Reply("", stream=pipes.stream(stream, pipe_words) if pipe_words else stream)
+            output = await cast(Awaitable[Any], found)
         return Reply(pipes.apply(output, pipe_words))
 
     # -- configuration mode --------------------------------------------------------

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from . import login
+from . import complete, login
 from .session import Reply, Session
-from .terminal import EndOfFile, Interrupt, Line, Terminal
+from .terminal import Complete, EndOfFile, Help, Interrupt, Line, Terminal
 
 if TYPE_CHECKING:
     from .service import RouterState
@@ -92,6 +92,7 @@ class Shell(asyncssh.SSHServerSession[str]):
     def __init__(self, router: RouterState, user: str) -> None:
         self.session = Session(router, user)
         self.terminal = Terminal(echo=False)
+        self._interactive = False
         self._channel: asyncssh.SSHServerChannel[str]
         self._typed = ""
         self._task: asyncio.Task[None] | None = None
@@ -104,7 +105,7 @@ class Shell(asyncssh.SSHServerSession[str]):
         self._channel = chan
 
     def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: object) -> bool:
-        self.terminal.echo = True
+        self.terminal.echo = self._interactive = True
         return True
 
     def shell_requested(self) -> bool:
@@ -171,6 +172,7 @@ class Shell(asyncssh.SSHServerSession[str]):
         prompt = self.session.prompt
         self._write(prompt)
         self.terminal.start(prompt)
+        self.terminal.completes = self._interactive and self.session.question is None
 
     def _read(self) -> None:
         """Work through what was typed until a command runs."""
@@ -180,6 +182,9 @@ class Shell(asyncssh.SSHServerSession[str]):
             shown, event = self.terminal.key(character)
             screen += shown
             if event is None:
+                continue
+            if isinstance(event, Complete | Help):
+                screen += self._completed(event)
                 continue
             self._write(screen)
             screen = ""
@@ -192,6 +197,18 @@ class Shell(asyncssh.SSHServerSession[str]):
                 self._leave()
                 return
         self._write(screen)
+
+    def _completed(self, event: Complete | Help) -> str:
+        """The rest of a word, or the list of what is possible with the line once more behind it."""
+        if isinstance(event, Help) and not self.session.query_help:
+            return self.terminal.insert("?")
+        rows = complete.complete(self.session, event.text)
+        rest = complete.extension(event.text, rows) if isinstance(event, Complete) else ""
+        if rest:
+            return self.terminal.insert(rest)
+        if not rows and isinstance(event, Complete):
+            return ""
+        return complete.listing(rows).replace("\n", "\r\n") + self.terminal.again()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.ensure_future(self._then_go_on(work))

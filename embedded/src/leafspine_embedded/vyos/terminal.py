@@ -31,7 +31,21 @@ class EndOfFile:
     """Control-D on an empty line."""
 
 
-Event = Line | Interrupt | EndOfFile
+@dataclass(frozen=True)
+class Complete:
+    """Tab: the text before the position."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Help:
+    """A question mark: the text before the position."""
+
+    text: str
+
+
+Event = Line | Interrupt | EndOfFile | Complete | Help
 
 
 class Terminal:
@@ -39,6 +53,7 @@ class Terminal:
 
     def __init__(self, *, echo: bool = True) -> None:
         self.echo = echo
+        self.completes = False  # Tab and `?` are events, not characters
         self.prompt = ""
         self.text = ""
         self.position = 0
@@ -67,7 +82,19 @@ class Terminal:
             return "^C\r\n", Interrupt()
         if character == "\x04":
             return ("", EndOfFile()) if not self.text else ("", None)
+        if self.completes and character in "\t?":
+            before = self.text[: self.position]
+            return "", Complete(before) if character == "\t" else Help(before)
         return self._edit(character), None
+
+    def insert(self, text: str) -> str:
+        """Text that was not typed (a completion, a literal `?`): what to write to the screen."""
+        return "".join(self._edit(character) for character in text)
+
+    def again(self) -> str:
+        """Prompt and text once more, behind a list that was printed."""
+        back = len(self.text) - self.position
+        return f"{self.prompt}{self.text}" + (f"\x1b[{back}D" if back else "")
 
     def _finish(self) -> Line:
         text, self.text, self.position = self.text, "", 0

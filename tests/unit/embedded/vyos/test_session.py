@@ -176,7 +176,7 @@ async def test_rollback(config: Shell) -> None:
 
 
 async def test_load_keeps_what_is_not_supported_and_drops_what_nobody_knows(config: Shell) -> None:
-    config.router.files["x"] = "firewall {\n    y 1\n}\nbogus {\n}\nsystem {\n    host-name b1\n}\n"
+    config.router.files["config.x"] = "firewall {\n    y 1\n}\nbogus {\n}\nsystem {\n    host-name b1\n}\n"
     assert "Load complete" in await config("load x")
     assert "firewall" in config.session.candidate.root.children
     assert "bogus" not in config.session.candidate.root.children
@@ -213,6 +213,12 @@ async def test_operational_commands_reach_the_router(shell: Shell) -> None:
     assert "show ip route bgp is not supported" in await shell("show ip route bgp")
 
 
+async def piped(shell: Shell, line: str) -> str:
+    reply = await shell.session.line(line)
+    assert reply.stream is not None, reply.output
+    return "".join([piece async for piece in reply.stream])
+
+
 async def test_streams(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     async def stream(words: list[str]) -> AsyncIterator[str]:
         yield "a\n"
@@ -222,7 +228,7 @@ async def test_streams(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = await shell.session.line("ping 10.0.0.1 count 2")
     assert reply.stream is not None
     assert [piece async for piece in reply.stream] == ["a\n", "b\n"]
-    assert await shell("ping 10.0.0.1 | match b") == "b\n"
+    assert await piped(shell, "ping 10.0.0.1 | match b") == "b\n"
 
 
 @pytest.mark.parametrize("line", ["", "   ", "# a remark"])
@@ -247,16 +253,16 @@ async def test_pipes_without_blanks(shell: Shell) -> None:
 
 async def test_completion(config: Shell) -> None:
     def names(text: str) -> list[str]:
-        return [name for name, _ in complete(config.session, text)]
+        return [row.name for row in complete(config.session, text)]
 
     assert names("com") == ["commit", "commit-confirm", "compare"]
     assert "neighbor" in names("set protocols bgp ")
     assert names("set protocols bgp ne") == ["neighbor"]
     assert extension("set protocols bgp ne", complete(config.session, "set protocols bgp ne")) == "ighbor "
-    assert names("set protocols bgp neighbor ") == ["<neighbor>"]
+    assert names("set protocols bgp neighbor ") == ["eth0", "eth1", "eth2", "eth3", "<interface>", "<x.x.x.x>", "<h:h:h:h:h:h:h:h>"]
     assert names("delete interfaces ethernet ") == ["eth0"]
     assert names("delete protocols ") == []
-    assert names("set system ip arp table-size 1") == ["1024", "16384", "<table-size>"]
+    assert names("set system ip arp table-size 1") == ["1024", "16384"]
     assert "route" in names("run show ip ")
     assert names("show | mat") == ["match"]
     assert names("bogus ") == []
@@ -283,3 +289,73 @@ async def test_nothing_a_user_types_ends_the_login(seed: int) -> None:
         assert "internal error" not in reply.output, line
         assert isinstance(session.prompt, str)
     assert Tree.parse(session.router.running.text()) == session.router.running
+
+
+async def test_pipes_of_what_never_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    async def forever(words: list[str]) -> AsyncIterator[str]:
+        try:
+            for number in range(10**9):
+                yield f"line {number}\nno"
+                yield "thing\n"
+                await asyncio.sleep(0)
+        finally:
+            ended.append(words)
+
+    monkeypatch.setattr(shell.router, "op", forever)
+    assert await piped(shell, "monitor log | head 3") == "line 0\nnothing\nline 1\n"
+    assert await piped(shell, "monitor log | match line | head -n 2") == "line 0\nline 1\n"
+    assert await piped(shell, "monitor log | no-match 0 | head 2 | count") == "2\n"
+    reply = await shell.session.line("monitor log | bogus")
+    assert reply.stream is None
+    assert "Invalid command: [bogus]" in reply.output
+
+
+async def test_history_of_the_login(shell: Shell) -> None:
+    await shell("show host name", "", "bogus")
+    assert (await shell("show history")).splitlines()[:2] == ["    1  show host name", "    2  bogus"]
+
+
+@pytest.mark.parametrize("line", ["reboot", "show firewall", "show vpn ipsec sa", "monitor bandwidth interface eth0", "generate pki ca", "show log vpn"])
+async def test_what_vyos_has_and_the_engine_has_not_is_refused_by_name(shell: Shell, line: str) -> None:
+    assert "is not supported by the embedded engine" in await shell(line)
+
+
+@pytest.mark.parametrize("line", ["show bogus", "rebooot", "monitor bogus", "show log bogus"])
+async def test_what_vyos_has_not_either_is_invalid(shell: Shell, line: str) -> None:
+    reply = await shell(line)
+    assert "Invalid command: " in reply
+    assert "not supported" not in reply
+
+
+async def test_files_of_a_user(config: Shell) -> None:
+    assert await config("set system host-name b1", "commit", "save one.boot") == ""
+    assert await config("save /tmp/two.boot") == ""
+    assert await config("save /home/vyos/three") == ""
+    assert sorted(config.router.files) == ["config.one.boot", "home.three", "tmp.two.boot"]
+    assert config.router.saved.value("system", "host-name") == "leaf0"
+    await config("set system host-name b2", "commit")
+    assert "Load complete" in await config("load /config/one.boot")
+    assert "b1" in await config("compare")
+    assert await config("discard", "save config.boot") == ""
+    assert config.router.saved.value("system", "host-name") == "b2"
+    await config("delete system host-name", "commit")
+    assert "Load complete" in await config("load /opt/vyatta/etc/config/config.boot")
+
+
+ELSEWHERE = ["/etc/passwd", "/etc/../etc/shadow", "../x", "/config/../../etc/passwd", "/tmp/a/b", "/home/root/x", "/proc/self/environ", "~/x"]
+
+
+@pytest.mark.parametrize("path", [*ELSEWHERE, ".", "..", "-", "", "http://10.0.0.1/x", "scp://u@h/x", "/config/.hidden", "a" * 70])
+async def test_no_other_file_is_read_or_written(config: Shell, path: str) -> None:
+    async def never(key: str) -> str:
+        raise AssertionError(key)
+
+    config.router.read_file = never  # type: ignore[method-assign]
+    config.router.write_file = never  # type: ignore[method-assign,assignment]
+    before = config.router.saved.copy()
+    assert f"No such file '{path}'" in await config(f"load '{path}'")
+    assert "No such file or directory" in await config(f"merge '{path}'")
+    assert "is not supported by the embedded engine" in await config(f"save '{path}'")
+    assert config.router.saved == before
