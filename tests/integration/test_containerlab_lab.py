@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -246,7 +247,7 @@ def test_another_autonomous_system_and_back(lab: Lab) -> None:
     assert lab.configure("leaf0", "set protocols bgp system-as 65005") == ""
     assert lab.configure("spine0", *[f"set protocols bgp neighbor {NET}.{n} remote-as 65005" for n in (1, 5)]) == ""
     wait_ecmp(lab)
-    log = (lab.run_root / "labs" / lab.name / "helper.log").read_text()
+    log = (lab.run_root / "labs" / lab.name / "log" / "helper.log").read_text()
     assert "shows it differently" not in log
 
 
@@ -287,31 +288,91 @@ def test_an_external_container_made_anew(lab: Lab) -> None:
     assert "net0" in sh(*netns.prefix(lab.external), "ip", "link")
 
 
-def test_a_dead_daemon(lab: Lab) -> None:
-    spine = pids(lab, "spine0")
-    os.kill(lab.pid("routers/leaf0/bgpd"), signal.SIGKILL)
-    wait_until("seen", lambda: lab.plan())
-    assert lab.plan() == {"restarted-nodes": ["leaf0"], "node-change-reasons": {"leaf0": "not running: bgpd"}}
-    rows = json.loads(lab.run("inspect", "--all", "-f", "json").stdout)[lab.name]
-    assert [row["state"] for row in rows] == ["exited", "running"]
-    lab.deploy()
+def health(lab: Lab) -> dict[str, dict[str, Any]]:
+    """The lab's processes by name, as `./lab status` gets them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "leafspine_embedded.health", "--lab", lab.name], env=lab.environment(), capture_output=True, text=True, check=True
+    )
+    return {entry["process"]: entry for entry in json.loads(done.stdout)["processes"]}
+
+
+def back(lab: Lab, *names: str, other_than: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]] | None:
+    """The health once every named process runs and is another one than before."""
+    now = health(lab)
+    return now if all(now[name]["state"] == "running" and now[name]["pid"] != other_than[name]["pid"] for name in names) else None
+
+
+@pytest.mark.parametrize("daemon", ["bgpd", "zebra"])
+def test_a_dead_daemon_is_started_again_and_configured(lab: Lab, daemon: str) -> None:
+    before = health(lab)
+    os.kill(before[f"leaf0-{daemon}"]["pid"], signal.SIGABRT)
+    # Without zebra the other daemons have lost their routes: they start again as well.
+    after = wait_until("started again", lambda: back(lab, f"leaf0-{daemon}", "leaf0-bgpd", other_than=before), timeout=30, every=0.5)
+    assert "killed by SIGABRT" in after[f"leaf0-{daemon}"]["last_crash"]["reason"]
+    assert {name: after[name]["pid"] for name in ("spine0-zebra", "spine0-bgpd", "helper", "cli")} == {
+        name: before[name]["pid"] for name in ("spine0-zebra", "spine0-bgpd", "helper", "cli")
+    }
+    wait_ecmp(lab)
     assert lab.plan() == {}
-    assert pids(lab, "spine0") == spine
+
+
+def test_a_dead_service_comes_back_and_keeps_unsaved_configuration(lab: Lab) -> None:
+    assert lab.configure("leaf0", "set interfaces ethernet eth3 description unsaved") == ""
+    before = health(lab)
+    os.kill(before["cli"]["pid"], signal.SIGKILL)
+    after = wait_until("started again", lambda: back(lab, "cli", other_than=before), timeout=30, every=0.5)
+    assert "SIGKILL" in after["cli"]["last_crash"]["reason"]
+    wait_until("logins", lambda: _shows(lab, "unsaved"), timeout=30, every=0.5)
+    assert {name: entry["pid"] for name, entry in after.items() if name != "cli"} == {name: entry["pid"] for name, entry in before.items() if name != "cli"}
+    assert lab.configure("leaf0", "delete interfaces ethernet eth3 description") == ""
+
+
+def _shows(lab: Lab, text: str) -> bool:
+    try:
+        return text in lab.show("leaf0", "show configuration commands")
+    except OSError:
+        return False
+
+
+def helper_pid(lab: Lab) -> int:
+    """The helper below its supervisor."""
+    return int(Path(f"/proc/{lab.pid('helper')}/task/{lab.pid('helper')}/children").read_text().split()[0])
+
+
+def test_a_dead_helper_comes_back_with_the_routers_as_they_run(lab: Lab) -> None:
+    """Daemons go on; the new helper takes them up, and starts one that dies under it although it is no parent of it."""
+    before = health(lab)
+    os.kill(helper_pid(lab), signal.SIGKILL)
+    after = wait_until("started again", lambda: back(lab, "cli", other_than=before), timeout=30, every=0.5)
+    assert "SIGKILL" in after["helper"]["last_crash"]["reason"]
+    assert after["leaf0-bgpd"]["pid"] == before["leaf0-bgpd"]["pid"]
+    wait_until("logins", lambda: _shows(lab, "system-as"), timeout=30, every=0.5)
+    os.kill(after["leaf0-bgpd"]["pid"], signal.SIGKILL)
+    wait_until("bgpd", lambda: back(lab, "leaf0-bgpd", other_than=after), timeout=30, every=0.5)
     wait_ecmp(lab)
 
 
-def test_a_dead_service_keeps_unsaved_configuration(lab: Lab) -> None:
-    assert lab.configure("leaf0", "set interfaces ethernet eth3 description unsaved") == ""
+def test_without_its_supervisor_a_deploy_repairs_the_service(lab: Lab) -> None:
     daemons = pids(lab, "leaf0")
-    os.kill(lab.pid("cli"), signal.SIGKILL)
-    wait_until("the helper ends too", lambda: not Path(f"/proc/{lab.pid('helper')}").exists())
-    assert lab.plan()["restarted-nodes"] == ["leaf0", "spine0"]
+    os.kill(lab.pid("helper"), signal.SIGKILL)
+    wait_until("helper and service end too", lambda: not Path(f"/proc/{lab.pid('cli')}").exists())
+    os.kill(lab.pid("routers/spine0/bgpd"), signal.SIGKILL)
+    plan = lab.plan()
+    assert plan["restarted-nodes"] == ["leaf0", "spine0"]
+    assert plan["node-change-reasons"]["spine0"] == "not running: bgpd"
+    rows = json.loads(lab.run("inspect", "--all", "-f", "json").stdout)[lab.name]
+    assert [row["state"] for row in rows] == ["running", "exited"]
     lab.deploy()
     assert lab.plan() == {}
     assert pids(lab, "leaf0") == daemons
-    assert "unsaved" in lab.show("leaf0", "show configuration commands")
-    assert lab.configure("leaf0", "delete interfaces ethernet eth3 description") == ""
     wait_ecmp(lab)
+
+
+def test_logs_are_in_one_folder_that_only_root_reads(lab: Lab) -> None:
+    folder = lab.run_root / "labs" / lab.name / "log"
+    assert {path.name for path in folder.iterdir()} >= {"helper.log", "cli.log", "leaf0-bgpd.log", "leaf0-zebra.log", "spine0-bgpd.log", "spine0-zebra.log"}
+    assert folder.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o007 == 0 for path in folder.iterdir())
 
 
 def test_changed_environment_recreates_only_that_node(lab: Lab) -> None:

@@ -60,11 +60,12 @@ def boxes(home: str, namespaces: Sequence[str]) -> Iterator[list[Box]]:
             other = f"eth{number}" if len(namespaces) > 1 else f"p{number}"
             subprocess.run(["ip", "link", "add", f"eth{number}", *one, "type", "veth", "peer", "name", other, *two], check=True)
         found = []
-        directory.mkdir()
-        directory.chmod(0o711)
+        (directory / "routers").mkdir(parents=True)
+        for folder in (directory, directory / "routers"):
+            folder.chmod(0o711)
         for name in namespaces:
             subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-            box = Box(name, name, directory / name, {})
+            box = Box(name, name, directory / "routers" / name, {})
             box.directory.mkdir()
             box.directory.chmod(0o711)
             daemons.prepare(box.directory)

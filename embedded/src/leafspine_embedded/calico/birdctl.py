@@ -20,7 +20,7 @@ class BirdError(Exception):
 
 
 def node_dir(cluster_dir: Path, node: str) -> Path:
-    """Where a node's agent keeps bird.conf, bird.pid and bird.log."""
+    """Where a node's agent keeps bird.conf and bird.pid."""
     return cluster_dir / "calico" / node
 
 

@@ -12,7 +12,7 @@ import os
 import signal
 from pathlib import Path
 
-from leafspine_embedded.common import process, state
+from leafspine_embedded.common import crashes, logs, process, state
 
 from . import birdctl
 
@@ -20,10 +20,14 @@ BIRD = "/usr/sbin/bird"
 
 
 class Bird:
-    """The BIRD of one node. directory: the node's own; namespace: the network namespace it runs in."""
+    """The BIRD of one node. directory: the node's own; namespace: the network namespace it runs in; home: the cluster's directory, which
+    has the folder for logs and the list of crashes (default: the node's own)."""
 
-    def __init__(self, directory: Path, namespace: str) -> None:
+    def __init__(self, directory: Path, namespace: str, home: Path | None = None) -> None:
         self.directory = directory
+        self.home = home or directory
+        self.name = f"{directory.name}-bird"
+        self.budget = crashes.Budget()
         self.namespace = namespace
         self.configuration = directory / "bird.conf"
         self.socket = birdctl.control_socket(directory)
@@ -38,6 +42,10 @@ class Bird:
         except FileNotFoundError:
             return None
 
+    @property
+    def log(self) -> Path:
+        return logs.directory(self.home) / f"{self.name}.log"
+
     async def apply(self, text: str) -> str:
         """Make BIRD run with this configuration; returns what was done: started, configured or nothing.
 
@@ -48,8 +56,23 @@ class Bird:
             if before == text:
                 return "nothing"
             return await self._configure(text, before)
+        await self._after_crash()
         await self._start(text, restarted=before is not None)
         return "started"
+
+    async def _after_crash(self) -> None:
+        """Write down that it died unasked, and wait a little before it is started again. Raises BirdError when that happens too often."""
+        try:
+            number = int((self.directory / "bird.pid").read_text().split()[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            return
+        why = crashes.reason(process.returncode(number), self.log)
+        pause = self.budget.pause(asyncio.get_running_loop().time())
+        crashes.note(self.home, self.name, why, restarts=len(self.budget.spent), gave_up=pause is None)
+        (self.directory / "bird.pid").unlink(missing_ok=True)
+        if pause is None:
+            raise birdctl.BirdError(f"BIRD died more than {self.budget.most} times within {self.budget.window:g} s: {why}")
+        await asyncio.sleep(pause)
 
     async def _configure(self, text: str, before: str | None) -> str:
         state.write_atomic(self.configuration, text)
@@ -68,7 +91,7 @@ class Bird:
         state.write_atomic(self.configuration, text)
         # -R only when an earlier BIRD left routes behind: it waits for the neighbours before it touches the kernel's table.
         argv = [BIRD, "-f", *(["-R"] if restarted else []), "-c", str(self.configuration), "-s", str(self.socket)]
-        process.spawn(argv, name="bird", run_dir=self.directory, netns=self.namespace)
+        process.spawn(argv, name="bird", run_dir=self.directory, netns=self.namespace, log=self.log)
         deadline = asyncio.get_running_loop().time() + 5.0
         pause = 0.005
         while True:
@@ -82,11 +105,7 @@ class Bird:
             pause = min(pause * 2, 0.1)
 
     def _last_words(self) -> str:
-        try:
-            lines = (self.directory / "bird.log").read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            return ""
-        return lines[-1] if lines else ""
+        return "".join(logs.tail(self.log))
 
     def kill(self) -> None:
         """End it without telling the neighbours; they keep its routes for their restart time."""

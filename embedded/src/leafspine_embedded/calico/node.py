@@ -54,7 +54,7 @@ class Agent:
         self.store, self.cluster, self.name, self.env, self.log = store, cluster, name, env, log
         self.namespace = known.namespace if known is not None else name
         self.hub = datastore.hub(store)
-        self.bird = Bird(node_dir(cluster.dir, name), self.namespace)
+        self.bird = Bird(node_dir(cluster.dir, name), self.namespace, cluster.dir)
         self._nat = ""
         self._refused: str | None = None
         self._warned: set[str] = set()

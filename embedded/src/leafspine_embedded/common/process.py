@@ -42,15 +42,17 @@ def spawn(
     groups: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    log: Path | None = None,
 ) -> int:
-    """Start a daemon in its own session, standard output and error appended to <run_dir>/<name>.log; returns its process id.
+    """Start a daemon in its own session; returns its process id. log: where standard output and error are appended to, by default
+    <run_dir>/<name>.log.
 
     netns: namespace it runs in. user, groups: whom it runs as; the first group is its primary one (default: the user's own), the rest
     supplementary. env: added to the present environment. Raises OSError when the program cannot be started.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **(env or {}), MARK: str(run_dir / name)}
-    log = os.open(run_dir / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    output = os.open(log or run_dir / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     primary, *others = groups if groups else [None]
     if primary is None and user is not None:
         import pwd
@@ -62,8 +64,8 @@ def spawn(
             child = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
                 cwd="/",
                 env=environment,
@@ -73,7 +75,7 @@ def spawn(
                 pass_fds=tuple(pass_fds),
             )
     finally:
-        os.close(log)
+        os.close(output)
     _children[child.pid] = child
     write_atomic(run_dir / f"{name}.pid", f"{child.pid} {start_time(child.pid) or 0}\n", mode=0o644)
     return child.pid
@@ -97,6 +99,34 @@ def pid(run_dir: Path, name: str) -> int | None:
     if child is not None:
         child.poll()
     return number if start_time(number) == started else None
+
+
+def returncode(number: int) -> int | None:
+    """How a child of this process ended, as subprocess has it; None for a process that lives or is nobody's child here."""
+    child = _children.get(number)
+    return child.poll() if child is not None else None
+
+
+def ended(number: int, timeout: float) -> int | None:
+    """Wait for the end of a child, kill it after `timeout` seconds; how it ended, as `returncode`."""
+    child = _children.get(number)
+    if child is None:
+        kill([number], timeout)
+        return None
+    try:
+        return child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def reap() -> None:
+    """Take notice of children that ended; those that had ended at the last call are forgotten."""
+    for number, child in list(_children.items()):
+        if child.returncode is not None:
+            del _children[number]
+        else:
+            child.poll()
 
 
 def alive(run_dir: Path, name: str) -> bool:

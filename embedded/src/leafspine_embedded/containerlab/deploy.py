@@ -89,8 +89,6 @@ def _carry_out(topology: Topology, want: Record, have: Record | None, todo: Plan
         if have is not None:
             _remove(wires, want, have, todo)
         _wire(wires, want, todo)
-    _start(want, todo)
-    want.save()
     if routers:
         _boot(want, timeout=60.0)
     for name in todo.new_nodes:
@@ -137,25 +135,9 @@ def _wire(wires: Wires, want: Record, todo: Plan) -> None:
         log.info(f"Created link: {link.a} ▪┄┄▪ {link.b}")
 
 
-def _start(want: Record, todo: Plan) -> None:
-    """FRR of new routers, and what is missing of others. Without zebra the other daemons lose their routes: then all start again."""
-    starting = []
-    for name in sorted({*todo.new_nodes, *todo.daemons}):
-        built = want.nodes[name]
-        if not built.router:
-            continue
-        directory = want.router_dir(name)
-        names = list(daemons.base()) if name in todo.new_nodes else todo.daemons[name]
-        if name not in todo.new_nodes and "zebra" in names:
-            names = daemons.expected(directory)
-            daemons.stop(directory)
-        daemons.prepare(directory)
-        starting.append((directory, built.node.container, names))
-    daemons.start_all(starting)
-
-
 def _boot(want: Record, timeout: float) -> None:
-    """Have the helper take up the routers: new ones boot their configuration, the others are brought back to theirs."""
+    """Have the helper take up the routers: it starts the daemons that are missing; new routers boot their configuration, the others are
+    brought back to theirs."""
     answer = control.request(want.directory, {"do": "sync"}, timeout)
     if answer["errors"]:
         raise EngineError("\n".join(f'router "{name}": {text}' for name, text in sorted(answer["errors"].items())))

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..common import netns, process, state
+from ..common import logs, netns, process, state
 from ..vyos import control, daemons
 from . import log, observe
 from .record import Record
@@ -18,6 +18,10 @@ def node(wires: Wires, record: Record, name: str) -> None:
     """Remove one node that this program made, with its links and processes."""
     built = record.nodes[name]
     container(wires, built.node.container)
+    # Daemons of a namespace whose name somebody deleted go on in it, nameless.
+    lost = process.strays(record.router_dir(name))
+    process.kill(lost, timeout=0)
+    daemons.remove_logs(lost)
     wires.remove("", host_veth(record.name, name))
     shutil.rmtree(record.router_dir(name), ignore_errors=True)
     log.info(f"Removed container name={built.node.container}")
@@ -80,5 +84,6 @@ def unreadable(name: str) -> None:
 def directory(home: Path) -> None:
     """Remove a lab's state directory and the parents that are empty then."""
     process.kill(process.strays(home), timeout=0)
+    logs.remove(home)
     shutil.rmtree(home, ignore_errors=True)
     state.remove_empty(home.parent)

@@ -165,7 +165,8 @@ def export_logs(options: Parsed) -> int:
     context = _existing(name, f'unknown cluster "{name}"')
     target = Path(options.words[0]) if options.words else Path(tempfile.mkdtemp())
     say(f'Exporting logs for cluster "{name}" to:')
-    for log in sorted(context.dir.rglob("*.log")):
+    # The folder of the daemons' logs may be a link, which rglob does not follow.
+    for log in sorted({*context.dir.rglob("*.log"), *(context.dir / "log").glob("*.log")}):
         copy = target / log.relative_to(context.dir)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, copy)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafspine_embedded.common import netns, process, state
+from leafspine_embedded.common import logs, netns, process, state
 from leafspine_embedded.kind import kubeconfig, network, supervisor
 from leafspine_embedded.kind.config import Config
 from leafspine_embedded.kind.errors import KindError
@@ -220,9 +220,7 @@ def control_plane_ready(context: ClusterContext) -> bool:
 
 
 def log_tail(directory: Path, lines: int = 20) -> str:
-    with contextlib.suppress(FileNotFoundError):
-        return "\n".join((directory / f"{supervisor.NAME}.log").read_text(errors="replace").splitlines()[-lines:])
-    return "(no log)"
+    return "\n".join(logs.tail(directory / "log" / f"{supervisor.NAME}.log", lines)) or "(no log)"
 
 
 def admin_kubeconfig(context: ClusterContext, *, internal: bool = False) -> dict[str, object]:
@@ -251,6 +249,7 @@ def delete(name: str) -> None:
         alone = all(wiring_of(other).bridge != wiring.bridge for other in names() if other != name)
         network.remove(name, wiring.bridge if alone else None, (node.index for node in _recorded(name)))
     _unmount_below(directory)
+    logs.remove(directory)
     shutil.rmtree(directory)
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from leafspine_embedded.common import netns
+from leafspine_embedded.common import logs, netns
+from leafspine_embedded.common.supervisor import BAD_SETTINGS
 from leafspine_embedded.kube import bootstrap, crds, nodes, settings, wire
 from leafspine_embedded.kube.admission import Rules
 from leafspine_embedded.kube.app import Api
 from leafspine_embedded.kube.context import ClusterContext
 from leafspine_embedded.kube.lifecycle import Lifecycle
-from leafspine_embedded.kube.server_codes import BAD_SETTINGS
 from leafspine_embedded.kube.store import Store
 
 log = logging.getLogger("leafspine.kube")
@@ -95,6 +95,7 @@ async def serve(context: ClusterContext, stop: asyncio.Event) -> None:
     await site.start()
     tasks = [asyncio.create_task(supervise(name, controller, store, context), name=name) for name, controller in controllers()]
     tasks.append(asyncio.create_task(_housekeeping(lifecycle)))
+    tasks.append(asyncio.create_task(_rotate(context.dir)))
     # Everything so far lives as long as the process: keep the collector from walking it again and again.
     gc.collect()
     gc.freeze()
@@ -112,6 +113,16 @@ async def _housekeeping(lifecycle: Lifecycle) -> None:
     while True:
         await asyncio.sleep(_EXPIRE_EVERY)
         lifecycle.expire_events()
+
+
+async def _rotate(home: Path) -> None:
+    """Keep the cluster's logs small."""
+    while True:
+        await asyncio.sleep(logs.EVERY)
+        try:
+            logs.rotate(logs.directory(home))
+        except OSError as error:
+            log.error("logs cannot be rotated: %s", error)
 
 
 def _request(message: object, payload: object, protocol: object, writer: object, task: object) -> web.BaseRequest:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..common import process
+from ..common import logs, process, supervisor
 from ..common.errors import EngineError
 
 NAME = "helper"
@@ -20,11 +20,11 @@ def control_socket(directory: Path) -> Path:
 
 
 def start(directory: Path) -> None:
-    """Start a lab's helper, which starts the command line service; returns at once. Left-overs of a dead one go first."""
+    """Start a lab's helper below its supervisor; it starts the command line service; returns at once. Left-overs of a dead one go first."""
     process.kill(process.strays(directory, NAME) + process.strays(directory, "cli"), 1.0)
     control_socket(directory).unlink(missing_ok=True)
     argv, environment = process.python("leafspine_embedded.vyos.helper", str(directory))
-    process.spawn(argv, name=NAME, run_dir=directory, env=environment)
+    supervisor.start(argv, name=NAME, home=directory, env=environment)
 
 
 def stop(directory: Path) -> None:
@@ -60,7 +60,5 @@ def request(directory: Path, message: dict[str, Any], timeout: float = 60.0) -> 
 def _log(directory: Path) -> str:
     texts = []
     for name in (NAME, "cli"):
-        path = directory / f"{name}.log"
-        if path.exists():
-            texts += path.read_text(errors="replace").splitlines()[-3:]
+        texts += logs.tail(directory / "log" / f"{name}.log", 3)
     return " / ".join(texts) or "its log is empty"

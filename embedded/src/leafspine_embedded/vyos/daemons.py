@@ -1,7 +1,8 @@
 """The FRR daemons of one router: start them in its namespace, wait until they answer, know which are missing.
 
-Each router has its own directory: <router>/frr holds the vty and zserv sockets (owner frr, group frrvty), <router>/<daemon>.pid and .log
-are the supervisor's view. The configuration files are nearly empty: everything else comes through the vty sockets by commits.
+Each router has its own directory: <router>/frr holds the vty and zserv sockets (owner frr, group frrvty), <router>/<daemon>.pid
+is the supervisor's view; logs are the lab's (`common.logs`). The configuration files are nearly empty: everything else comes through the
+vty sockets by commits.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..common import process
+from ..common import logs, process
 from ..common.errors import EngineError
 from ..common.state import ensure_dir, write_atomic
 
@@ -76,7 +77,7 @@ def _arguments(router: Path, name: str) -> list[str]:
         *("--vty_socket", str(sockets), "-A", "127.0.0.1", "-P", "0"),
         # Without this every bfdd of the machine would take the same path from the one before.
         *(("--bfdctl", str(sockets / "bfdd.sock")) if name == "bfdd" else ()),
-        *("--log", f"file:{sockets / f'{name}.log'}", "--log-level", "informational", "--limit-fds", "1024"),
+        *("--log", "stdout", "--log-level", "informational", "--limit-fds", "1024"),
     ]
 
 
@@ -86,7 +87,7 @@ def start(router: Path, netns: str, names: Iterable[str]) -> None:
         for left in (f"{name}.vty", f"{name}.pid", *(("zserv.api",) if name == "zebra" else ())):
             (socket_dir(router) / left).unlink(missing_ok=True)
         # One malloc arena per process: bgpd's threads would otherwise each reserve their own.
-        process.spawn(_arguments(router, name), name=name, run_dir=router, netns=netns, env={"MALLOC_ARENA_MAX": "1"})
+        process.spawn(_arguments(router, name), name=name, run_dir=router, netns=netns, env={"MALLOC_ARENA_MAX": "1"}, log=log_file(router, name))
 
 
 def answers(path: Path) -> bool:
@@ -117,12 +118,28 @@ def _sockets(name: str) -> list[str]:
     return [f"{name}.vty", "zserv.api"] if name == "zebra" else [f"{name}.vty"]
 
 
+def log_file(router: Path, name: str) -> Path:
+    """Log of a daemon, in the folder of the lab that the router's directory (<lab>/routers/<router>) belongs to."""
+    return logs.directory(router.parent.parent) / f"{router.name}-{name}.log"
+
+
 def _log(router: Path, name: str) -> str:
-    texts = []
-    for path in (router / f"{name}.log", socket_dir(router) / f"{name}.log"):
-        if path.exists():
-            texts += path.read_text(errors="replace").splitlines()[-3:]
-    return " / ".join(texts) or "it says nothing"
+    return " / ".join(logs.tail(log_file(router, name), 3)) or "it says nothing"
+
+
+def start_missing(router: Path, netns: str, names: Sequence[str] | None = None) -> list[str]:
+    """Start what should run and does not (or the given names), and wait until it answers; returns what was started.
+
+    Without zebra the others have lost their routes and their connection: then all start again. Raises EngineError.
+    """
+    lost = list(missing(router) if names is None else names)
+    if "zebra" in lost:
+        lost = expected(router)
+        stop(router)
+    if lost:
+        prepare(router)
+        start_all([(router, netns, lost)])
+    return lost
 
 
 def start_all(routers: Sequence[tuple[Path, str, Sequence[str]]]) -> None:

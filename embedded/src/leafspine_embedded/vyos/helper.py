@@ -1,14 +1,15 @@
 """The root helper of a lab: takes up routers when a deploy says so, applies commits, runs the few programs that need a router's namespace.
 
-Started by the containerlab drop-in as `python -m leafspine_embedded.vyos.helper <lab directory>`; it starts the unprivileged command line
-service and ends with it. The drop-in speaks to it over control.sock (root only), the service over a socket pair (`rpc`). Whatever comes
-from the service is checked here again: the service faces the network.
+Started by the containerlab drop-in as `python -m leafspine_embedded.vyos.helper <lab directory>`, below a supervisor; it starts the routers'
+daemons and the unprivileged command line service, again when they die. The drop-in speaks to it over control.sock (root only), the
+service over a socket pair (`rpc`). Whatever comes from the service is checked here again: the service faces the network.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from ..common import netns, process
+from ..common import crashes, logs, netns, process
 from ..common.errors import EngineError
 from . import daemons, history, kernel, shell, tools, transport
 from .control import control_socket
@@ -28,6 +29,7 @@ from .files import StoreError
 from .machine import Machine, load, ssh_addresses
 from .model import CommitError
 from .rpc import Channel, Refused, Send, open_channel
+from .watch import Watch
 
 log = logging.getLogger("helper")
 MAX_STREAM = 3600.0
@@ -47,6 +49,8 @@ class Helper:
         self.channel: Channel
         self._descriptors: socket.socket
         self._syncing = asyncio.Lock()
+        self._serving = asyncio.Event()  # the service is there
+        self.watch = Watch(directory)
 
     # -- what the containerlab drop-in asks ------------------------------------------
 
@@ -63,6 +67,7 @@ class Helper:
         writer.close()
 
     async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
+        await self._serving.wait()
         async with self._syncing:
             if request.get("do") == "sync":
                 return {"errors": await self._sync()}
@@ -72,9 +77,9 @@ class Helper:
                 return {"dropped": True}
             return {"error": f"unknown request {request.get('do')!r}"}
 
-    async def _sync(self) -> dict[str, str]:
-        """Take up every router of the lab's record; router -> what went wrong."""
-        wanted = await asyncio.to_thread(load, self.directory)
+    async def _sync(self, *, finished: bool = False) -> dict[str, str]:
+        """Take up every router of the lab's record (or only those that a deploy had finished); router -> what went wrong."""
+        wanted = await asyncio.to_thread(load, self.directory, finished=finished)
         for name in [name for name in self.machines if name not in wanted]:
             await self._drop(name)
         results = await asyncio.gather(*(self._take_up(machine) for machine in wanted.values()))
@@ -90,8 +95,10 @@ class Helper:
             await self._drop(machine.name)
         try:
             async with self.locks.setdefault(machine.name, asyncio.Lock()):
+                self.watch.forget(machine.name)
+                await asyncio.to_thread(daemons.start_missing, machine.box.directory, machine.box.namespace)
                 await asyncio.to_thread(machine.start)
-        except (CommitError, EngineError, kernel.KernelError) as error:
+        except (CommitError, EngineError, kernel.KernelError, OSError) as error:
             log.error("%s: %s", machine.name, error)
             return str(error)
         new = machine.name not in self.machines
@@ -260,32 +267,73 @@ class Helper:
     # -- life --------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Start the service, answer until it or the helper is told to end."""
+        """Answer the drop-in and the service, start again what dies, until told to end."""
         path = control_socket(self.directory)
         server = await asyncio.start_unix_server(self.control, path)
         os.chmod(path, 0o600)
+        work = asyncio.gather(self._keep_service(), self.watch.run(self.machines, lambda name: self.locks.setdefault(name, asyncio.Lock())))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        log.info("ending")
+        server.close()
+
+    async def _keep_service(self) -> None:
+        """Run the command line service, again when it dies; one that dies too often is left until the next deploy."""
+        budget = crashes.Budget()
+        while True:
+            serving = await self._start_service()
+            try:
+                async with self._syncing:
+                    self._serving.set()
+                    await self._resume()
+                await serving
+            except Refused as error:  # it died meanwhile
+                log.error("command line service: %s", error)
+                await serving
+            finally:
+                self._serving.clear()
+                serving.cancel()
+            number = int((self.directory / "cli.pid").read_text().split()[0])
+            why = crashes.reason(await asyncio.to_thread(process.ended, number, 1.0), self._log("cli"))
+            pause = budget.pause(asyncio.get_running_loop().time())
+            crashes.note(self.directory, "cli", why, restarts=len(budget.spent), gave_up=pause is None)
+            log.error("command line service: %s", why)
+            await asyncio.sleep(pause if pause is not None else float("inf"))
+
+    async def _start_service(self) -> asyncio.Future[None]:
         calls, theirs = socket.socketpair()
         self._descriptors, their_descriptors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = [str(self.directory), str(theirs.fileno()), str(their_descriptors.fileno())]
         argv, environment = process.python("leafspine_embedded.vyos.service", *arguments)
         descriptors = (theirs.fileno(), their_descriptors.fileno())
-        process.spawn(argv, name="cli", run_dir=self.directory, env=environment, pass_fds=descriptors)
+        process.spawn(argv, name="cli", run_dir=self.directory, env=environment, pass_fds=descriptors, log=self._log("cli"))
         theirs.close()
         their_descriptors.close()
         self.channel = await open_channel(calls.detach(), self.answer)
-        loop = asyncio.get_running_loop()
-        serving = asyncio.ensure_future(self.channel.serve())
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, serving.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
-        log.info("ending")
-        server.close()
+        return asyncio.ensure_future(self.channel.serve())
+
+    def _log(self, name: str) -> Path:
+        return logs.directory(self.directory) / f"{name}.log"
+
+    async def _resume(self) -> None:
+        """Tell a new service about the routers. A helper that has just started takes up what an earlier one left first."""
+        if not self.machines:
+            try:
+                await self._sync(finished=True)
+            except EngineError as error:  # nothing was deployed yet
+                log.info("nothing to take up: %s", error)
+            return
+        for machine in self.machines.values():
+            await self.channel.call("router", router=machine.name, new=True, **await asyncio.to_thread(machine.describe))
+            await self._listen(machine)
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.Formatter.converter = time.localtime
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: it ends with its supervisor, two of one lab must never run
     asyncio.run(Helper(Path(sys.argv[1])).run())
     return 0
 

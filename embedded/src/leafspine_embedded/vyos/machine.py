@@ -256,14 +256,19 @@ def ssh_addresses(tree: Tree) -> list[tuple[str, int]]:
     return [(address, port) for address in addresses for port in ports]
 
 
-def load(directory: Path) -> dict[str, Machine]:
-    """The routers of a lab's record whose namespaces exist, not started. Raises EngineError."""
+def load(directory: Path, *, finished: bool = False) -> dict[str, Machine]:
+    """The routers of a lab's record whose namespaces exist, not started; finished: only those whose deploy came to its end.
+
+    Raises EngineError.
+    """
     kept = record.read(directory.name)
     if kept is None:
         raise EngineError(f"{directory}: no state")
     found = {}
     for name, built in kept.nodes.items():
         if not built.router or not netns.exists(built.node.container):
+            continue
+        if finished and built.inode != netns.inode(built.node.container):
             continue
         assert built.node.config_boot is not None
         box = Box(name, built.node.container, kept.router_dir(name), _baselines(kept, name))
