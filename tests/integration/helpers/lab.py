@@ -10,11 +10,13 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.leafspine.calico.plugins.module_utils import lab_lock
 
 ROOT = Path(__file__).resolve().parents[3]
 VARIABLES: dict[str, Any] = json.loads(os.environ.get("LAB_TEST_VARS", "{}"))
@@ -128,7 +130,19 @@ class Lab:
             done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT, timeout=timeout, check=False)
             out.seek(0)
             text = out.read()
+        self.wait_unlocked()
         return Outcome(done.returncode, parse_report(text), text)
+
+    @property
+    def lock(self) -> Path:
+        return Path(f"/run/lock/leafspine-{self.name}")
+
+    def wait_unlocked(self) -> None:
+        """Until the run's lock is free: its holder ends with the playbook, a moment later."""
+        deadline = time.monotonic() + 10
+        while lab_lock.holder(str(self.lock)) is not None:
+            assert time.monotonic() < deadline, self.lock.read_text()
+            time.sleep(0.02)
 
     def tool(self, *command: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
         """A command of the lab's own: kubectl, calicoctl, kind, containerlab."""
