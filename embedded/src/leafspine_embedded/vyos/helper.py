@@ -296,7 +296,7 @@ class Helper:
                 self._serving.clear()
                 serving.cancel()
             number = int((self.directory / "cli.pid").read_text().split()[0])
-            why = crashes.reason(await asyncio.to_thread(process.ended, number, 1.0), self._log("cli"))
+            why = crashes.reason(await asyncio.to_thread(process.ended, number, 1.0), self._log_file("cli"))
             pause = budget.pause(asyncio.get_running_loop().time())
             crashes.note(self.directory, "cli", why, restarts=len(budget.spent), gave_up=pause is None)
             log.error("command line service: %s", why)
@@ -308,13 +308,13 @@ class Helper:
         arguments = [str(self.directory), str(theirs.fileno()), str(their_descriptors.fileno())]
         argv, environment = process.python("leafspine_embedded.vyos.service", *arguments)
         descriptors = (theirs.fileno(), their_descriptors.fileno())
-        process.spawn(argv, name="cli", run_dir=self.directory, env=environment, pass_fds=descriptors, log=self._log("cli"))
+        process.spawn(argv, name="cli", run_dir=self.directory, env=environment, pass_fds=descriptors, log=self._log_file("cli"))
         theirs.close()
         their_descriptors.close()
         self.channel = await open_channel(calls.detach(), self.answer)
         return asyncio.ensure_future(self.channel.serve())
 
-    def _log(self, name: str) -> Path:
+    def _log_file(self, name: str) -> Path:
         return logs.directory(self.directory) / f"{name}.log"
 
     async def _resume(self) -> None:

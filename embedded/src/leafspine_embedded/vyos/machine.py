@@ -96,7 +96,7 @@ class Machine:
 
     def log_files(self, program: str | None = None) -> list[Path]:
         """Where FRR's daemons write, whether they have or not."""
-        return [self.box.directory / "frr" / f"{name}.log" for name in daemons.KNOWN if program in (None, name)]
+        return [daemons.log_file(self.box.directory, name) for name in daemons.KNOWN if program in (None, name)]
 
     @property
     def _confirm_file(self) -> Path:
