@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 
 
 def read_text(path: str) -> str | None:
@@ -37,3 +38,9 @@ def write_atomic(path: str, text: str, mode: int = 0o600) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_texts(folder: str, texts: Mapping[str, str]) -> None:
+    """Replace files of a folder, text by file name, each as a whole; what has to be made is private."""
+    for name, text in texts.items():
+        write_atomic(os.path.join(folder, name), text)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
@@ -164,12 +165,30 @@ def test_a_bridge_that_was_taken_down_comes_back(running: Lab) -> None:
     changes_nothing(running.play("site", "--tags", "linux_bridges"))
 
 
+def test_verify_in_check_mode_says_that_it_was_not_run_and_keeps_no_result(running: Lab) -> None:
+    outcome = succeeded(running.play("verify", "--check"))
+    assert "NOT RUN in check mode" in [result.get("msg") for _host, _name, result in outcome.results()]
+    assert not list(running.results.glob("*"))
+
+
 def test_verify_holds_and_leaves_no_trace(running: Lab) -> None:
     """It ends with a drill, which takes a link down and announces the service range, and puts both back."""
     before, told = snapshot.take(), intents(running)
     succeeded(running.play("verify"))
     same_as(before)
     assert intents(running) == told
+    assert kept_result(running)["outcome"] == "passed"
+
+
+def kept_result(lab: Lab) -> dict[str, Any]:
+    """What verify.yml kept: the same on the lab host and on the controller, for their owner only, as the schema says."""
+    texts = {path: path.read_text() for folder in (lab.directory / "results", lab.results) for path in sorted(folder.glob("verify.*"))}
+    assert [path.name for path in texts] == ["verify.json", "verify.xml"] * 2
+    assert len(set(texts.values())) == 2
+    assert {path.stat().st_mode & 0o777 for path in texts} == {0o600}
+    result: dict[str, Any] = json.loads((lab.results / "verify.json").read_text())
+    jsonschema.validate(result, json.loads((ROOT / "playbooks/files/result.schema.json").read_text()))
+    return result
 
 
 def test_verify_finds_an_uplink_that_is_down(running: Lab) -> None:
@@ -179,8 +198,11 @@ def test_verify_finds_an_uplink_that_is_down(running: Lab) -> None:
         outcome = running.play("verify", "-e", "vyos_fabric_verify_tries=2")
     finally:
         subprocess.run(["ip", "-n", namespace, "link", "set", "dev", "eth1", "up"], check=True)
-    assert outcome.rc != 0
+    assert outcome.rc == 2
     assert any("leaf0" in failure and "10.132.10" in failure for failure in outcome.failures()), str(outcome)
+    result = kept_result(running)
+    assert result["outcome"] == "failed"
+    assert {"leaf0 eth1 state", "spine0 session with leaf0 (10.132.10.1)"} <= {f"{one['where']} {one['what']}" for one in result["checks"] if not one["ok"]}
 
 
 def test_a_second_run_under_traffic_loses_no_packet(running: Lab) -> None:

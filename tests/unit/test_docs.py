@@ -171,8 +171,8 @@ def test_requirements_of_other_installers_agree() -> None:
     collections = yaml.safe_load((ROOT / "collections" / "requirements.yml").read_text(encoding="utf-8"))["collections"]
     assert {entry["name"]: entry["version"] for entry in collections} == galaxy
 
-    lines = (ROOT / "requirements" / "controller.in").read_text(encoding="utf-8").splitlines()
-    controller = {line for line in lines if line and not line.startswith(("#", "ansible~="))}
+    lines = [line for name in ("controller", "report") for line in (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()]
+    controller = {line for line in lines if line and not line.startswith(("#", "-r ", "ansible~="))}
     environment = yaml.safe_load((ROOT / "execution-environment.yml").read_text(encoding="utf-8"))["dependencies"]
     found = {environment["ansible_core"]["package_pip"], environment["ansible_runner"]["package_pip"], *environment["python"]}
     assert found == controller

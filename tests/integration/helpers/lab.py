@@ -112,6 +112,11 @@ class Lab:
     def directory(self) -> Path:
         return Path("/var/lib/leafspine") / self.name
 
+    @property
+    def results(self) -> Path:
+        """Where the controller keeps results and reports."""
+        return self.folder / "results"
+
     def node(self, server: str) -> str:
         return f"{self.name}-{server}"
 
@@ -122,6 +127,7 @@ class Lab:
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
             "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "C.UTF-8",
+            "LAB_RESULTS": str(self.results),
         }
         command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.inventory), f"playbooks/{playbook}.yml", *options]
         command += ["-e", json.dumps(VARIABLES)] if VARIABLES else []

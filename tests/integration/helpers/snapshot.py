@@ -24,6 +24,8 @@ Snapshot = dict[str, str]
 FOLDERS = ("/run/leafspine", "/var/lib/leafspine", "/run/netns", "/etc")
 # Folders that daemons write into; files are compared by name and mode.
 NAMES_ONLY = ("/run/frr", "/run/bird", "/var/tmp/frr", "/var/log/frr", "/dev/shm")
+# Records of what was seen of a lab, no part of it; their lab's folder is looked at.
+RESULTS = re.compile(r"/var/lib/leafspine/[^/]+/results(/|$)")
 SYSCTLS = (
     "net/ipv4/conf/all/*",
     "net/ipv4/conf/default/*",
@@ -193,6 +195,8 @@ def files() -> Snapshot:
     picture: Snapshot = {}
     for folder in (*FOLDERS, *NAMES_ONLY):
         for path in [Path(folder), *Path(folder).rglob("*")]:
+            if RESULTS.match(str(path)):
+                continue
             try:
                 picture[f"file {path}"] = file_state(path, content=folder in FOLDERS)
             except OSError:
