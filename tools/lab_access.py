@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT / "collections") not in sys.path:
-    sys.path.insert(0, str(ROOT / "collections"))
+sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.leafspine.calico.plugins.module_utils.intent import load
 

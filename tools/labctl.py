@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "collections"))
+
 from ansible_collections.leafspine.calico.plugins.module_utils import lab_graph, lab_state_text
 from lab_access import answers, open_shell, read_intent, with_environment
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leafspine.calico.plugins.module_utils import junit, lab_result
+from ansible_collections.leafspine.calico.plugins.module_utils import junit, lab_report, lab_result, lab_state
 
 Data = dict[str, Any]
 
@@ -18,11 +18,42 @@ def to_junit(result: Data) -> str:
         raise AnsibleFilterError(f"to_junit: {error}") from error
 
 
+def state(fabric: Data, routers: Data, seen: Data, drift: Data | None = None) -> Data:
+    """See DOCUMENTATION in lab_state.yml."""
+    outputs = {name: result["stdout"] for name, result in routers.items() if result.get("stdout")}
+    return lab_state.state(fabric, outputs, seen.get("objects") or None, {name: lines for name, lines in (drift or {}).items() if name in outputs})
+
+
+def report(fabric: Data, run: Data, state: Data | None, kept: list[Data]) -> Data:
+    """See DOCUMENTATION in lab_report.yml."""
+    try:
+        return lab_report.report(fabric, run, state, kept)
+    except ValueError as error:
+        raise AnsibleFilterError(f"lab_report: {error}") from error
+
+
+def page(report: Data) -> str:
+    """See DOCUMENTATION in report_page.yml."""
+    try:
+        return lab_report.page(report)
+    except RuntimeError as error:
+        raise AnsibleFilterError(f"report_page: {error}") from error
+
+
+def versions(seen: Data, router: list[str], controller: Data) -> Data:
+    """See DOCUMENTATION in lab_versions.yml."""
+    return lab_report.versions(seen.get("objects") or None, router, controller)
+
+
 class FilterModule:
     """Results as documents, for people and for other programs; each filter is documented in a file of its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "lab_report": report,
+            "lab_state": state,
+            "lab_versions": versions,
+            "report_page": page,
             "result_text": lab_result.console,
             "to_junit": to_junit,
             "verify_result": lab_result.verify_result,

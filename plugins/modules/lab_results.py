@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: lab_results
-short_description: Keep the files of a result on the lab host and on the controller
+short_description: Keep and read the files of results
 description:
   - Writes texts into a folder of the lab host, where a later job finds them, and the same texts into a folder of the controller, where people do.
   - Folders it makes have mode 0700, files mode 0600. Each file is replaced as a whole.
@@ -21,7 +21,12 @@ options:
   files:
     description: Text by file name.
     type: dict
-    required: true
+    default: {}
+  read:
+    description: Patterns of file names in O(directory); files of JSON that fit are returned. A file that is no JSON is an error.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: In check mode nothing is written.
@@ -40,6 +45,12 @@ EXAMPLES = r"""
     controller: "{{ lab_results }}"
     files:
       verify.json: "{{ result | to_nice_json }}"
+
+- name: Read what was kept
+  leafspine.calico.lab_results:
+    directory: /var/lib/leafspine/calico-bgp-rr/results
+    read: [verify.json, drill-*.json]
+  register: kept
 """
 
 RETURN = r"""
@@ -47,12 +58,31 @@ paths:
   description: Files on the lab host.
   returned: always
   type: list
+documents:
+  description: What the files that fit O(read) hold, sorted by name.
+  returned: always
+  type: list
 """
 
+import fnmatch
+import json
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.leafspine.calico.plugins.module_utils.files import write_texts
+from ansible_collections.leafspine.calico.plugins.module_utils.files import read_text, write_texts
+
+
+def documents(directory: str, patterns: list[str]) -> list[Any]:
+    """JSON of the files that fit one of the patterns. Raises OSError, and ValueError with the name of a file that is no JSON."""
+    found = []
+    for name in sorted(os.listdir(directory)) if patterns and os.path.isdir(directory) else []:
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            try:
+                found.append(json.loads(read_text(os.path.join(directory, name)) or ""))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+    return found
 
 
 def main() -> None:
@@ -60,7 +90,8 @@ def main() -> None:
         argument_spec={
             "directory": {"type": "path", "required": True},
             "controller": {"type": "path"},
-            "files": {"type": "dict", "required": True},
+            "files": {"type": "dict", "default": {}},
+            "read": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -71,9 +102,10 @@ def main() -> None:
     try:
         if not module.check_mode:
             write_texts(directory, files)
-    except OSError as error:
+        found = documents(directory, module.params["read"])
+    except (OSError, ValueError) as error:
         module.fail_json(msg=f"{directory}: {error}")
-    module.exit_json(changed=False, paths=sorted(os.path.join(directory, name) for name in files))
+    module.exit_json(changed=False, paths=sorted(os.path.join(directory, name) for name in files), documents=found)
 
 
 if __name__ == "__main__":

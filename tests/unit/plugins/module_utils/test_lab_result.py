@@ -116,7 +116,7 @@ def test_nothing_that_was_judged_is_no_success() -> None:
         pytest.param(lambda one: one["checks"][0].update(ok="yes"), id="a truth that is text"),
         pytest.param(lambda one: one["checks"][0].update(command=""), id="no command"),
         pytest.param(lambda one: one.update(started="yesterday"), id="no time"),
-        pytest.param(lambda one: one.update(kind="drills"), id="another kind"),
+        pytest.param(lambda one: one.update(kind="drill"), id="another kind"),
     ],
 )
 def test_the_schema_refuses(spoil: Any) -> None:

@@ -45,6 +45,14 @@ def test_a_folder_that_cannot_be_is_an_error(run_module: Any, tmp_path: Path) ->
     assert str(tmp_path / "file" / "x") in run_module(lab_results, directory=str(tmp_path / "file" / "x"), files={"a": "b"})["msg"]
 
 
+def test_what_was_kept_is_read_by_patterns(run_module: Any, tmp_path: Path) -> None:
+    run_module(lab_results, directory=str(tmp_path), files={"b-2.json": "[2]", "b-1.json": "[1]", "a.json": "{}", "c.xml": "<x/>"})
+    assert run_module(lab_results, directory=str(tmp_path), read=["b-*.json"])["documents"] == [[1], [2]]
+    assert run_module(lab_results, directory=str(tmp_path), read=["nothing*"])["documents"] == []
+    assert run_module(lab_results, directory=str(tmp_path / "missing"), read=["*"])["documents"] == []
+    assert "c.xml: Expecting value" in run_module(lab_results, directory=str(tmp_path), read=["*"])["msg"]
+
+
 PLAYBOOK = """
 - hosts: localhost
   gather_facts: false
