@@ -138,9 +138,7 @@ def leftovers(name: str = NAME) -> list[str]:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(tmp_path_factory.mktemp("kube") / "kubeconfig")
-    began = time.monotonic()
     done = made.kind("create", "cluster", "--name", NAME, "--config", "-", "--kubeconfig", str(made.kubeconfig), stdin=CONFIG)
-    made.seconds = time.monotonic() - began  # type: ignore[attr-defined]
     made.said = done.stderr  # type: ignore[attr-defined]
     yield made
     made.kind("delete", "cluster", "--name", NAME, "--kubeconfig", str(made.kubeconfig))
@@ -156,8 +154,7 @@ def pod(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "pod", "tool", "--ignore-not-found")
 
 
-def test_create_is_quick_and_says_what_kind_says(cluster: Cluster) -> None:
-    assert cluster.seconds < 5.0  # type: ignore[attr-defined]  # 0.9 s on an idle machine
+def test_create_says_what_kind_says(cluster: Cluster) -> None:
     said: str = cluster.said  # type: ignore[attr-defined]
     assert said.startswith(f'Creating cluster "{NAME}" ...\n') and " ✓ Joining worker nodes 🚜\n" in said
     assert f'Set kubectl context to "kind-{NAME}"' in said
@@ -284,15 +281,14 @@ import time
 from kubernetes import client, config
 from kubernetes.stream import stream
 config.load_kube_config()
-began = time.monotonic()
 shell = stream(client.CoreV1Api().connect_get_namespaced_pod_exec, "{pod}", "default", command=["sh", "-c", "echo o; exit 4"], stdout=True, stderr=True,
                stdin=False, tty=False, _preload_content=False)
 while shell.is_open():
     shell.update(timeout=5)
-print(repr(shell.read_stdout()), shell.returncode, time.monotonic() - began < 3)
+print(repr(shell.read_stdout()), shell.returncode)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], env=cluster.env, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "'o\\n' 4 True\n"
+    assert done.stdout == "'o\\n' 4\n"
 
 
 PLAY = """
