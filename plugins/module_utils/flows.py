@@ -177,11 +177,11 @@ def flow_checks(fabric: Device, view: View, outputs: Outputs, dark: Collection[s
         what = f"flow {flow['source']}:{flow['port']} to {flow['target']}"
         for leaf, title, found in ((client, "requests leave by", sent), (ends.server, "replies arrive by", back)):
             text = outputs.get(leaf["name"], {}).get(f"way {flow['port']}", "")
-            device = _device(text)
-            if device is None:
+            chosen = device(text)
+            if chosen is None:
                 checks.append(no_answer(leaf["name"], predictions(leaf, fabric, view)[f"way {flow['port']}"], text))
                 continue
-            expected = device if leaf is client else ours.get(theirs.get(device, ""), f"the link behind {leaf['name']} {device}")
+            expected = chosen if leaf is client else ours.get(theirs.get(chosen, ""), f"the link behind {leaf['name']} {chosen}")
             checks.append(check("flow", name, f"{what}: {title}", [expected], sorted(found), look))
     checks += _spread(client, requests, look, dark)
     return [*checks, *_untouched(fabric, view, client, seen, look)]
@@ -195,7 +195,7 @@ def _is_reply(packet: Packet, flow: Device) -> bool:
     return packet[2:6] == (flow["target"], SERVER_PORT, flow["source"], flow["port"])
 
 
-def _device(text: str) -> str | None:
+def device(text: str) -> str | None:
     try:
         return str(json.loads(text)[0]["dev"])
     except (ValueError, LookupError, TypeError):

@@ -1,4 +1,4 @@
-"""`containerlab`: deploy, destroy, inspect, validate, version. JSON and tables go to standard output, log lines and errors to standard error."""
+"""`containerlab`: deploy, destroy, inspect, exec, restart, validate, version. JSON and tables go to standard output, log lines and errors to standard error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         commands: dict[str, Callable[[argparse.Namespace], int]] = {
             "deploy": _deploy,
             "destroy": _destroy,
+            "exec": _exec,
             "inspect": _inspect,
+            "restart": _restart,
             "validate": _validate,
             "version": _version,
         }
@@ -151,6 +153,29 @@ def _print(found: dict[str, list[dict[str, str]]], form: str, *, with_lab: bool)
         print(listing.as_table(found, with_lab=with_lab))
     else:
         log.info("no containers found")
+
+
+def _lab(given: argparse.Namespace) -> str:
+    """The lab that is meant: by its name or its topology file."""
+    return str(getattr(given, "name", None) or _read_name(given))
+
+
+def _exec(given: argparse.Namespace) -> int:
+    from . import lifecycle
+
+    _need_root()
+    lifecycle.show(lifecycle.execute(_lab(given), given.label, given.cmd), given.format)
+    return 0
+
+
+def _restart(given: argparse.Namespace) -> int:
+    from . import deploy, lifecycle
+
+    _need_root()
+    name = _lab(given)
+    with state.lock(deploy.lock_file(name), wait=deploy.LOCK_WAIT):
+        lifecycle.restart(name, [node for text in given.node for node in text.split(",")])
+    return 0
 
 
 def _validate(given: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ _REFUSED = {
     "deploy": "--graph --network --ipv4-subnet -4 --ipv6-subnet -6 --node-filter --export-template --vars --skip-post-deploy --restore",
     "destroy": "--node-filter --keep-mgmt-net --vars",
     "inspect": "--node-filter --vars",
+    "exec": "--file --node-filter --vars",
+    "restart": "--node-filter --vars",
     "validate": "--vars",
     "version": "",
 }
@@ -72,6 +74,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     inspect.add_argument("-a", "--all", action="store_true", help="all labs")
     inspect.add_argument("-f", "--format", choices=["table", "json"], default="table")
     inspect.add_argument("--details", action=_refuse("--details"), nargs=0)
+    execute = commands.add_parser("exec", parents=[shared], help="run commands in containers of a lab")
+    execute.add_argument("--cmd", action="append", required=True, help="command; may be given several times")
+    execute.add_argument("--label", action="append", default=[], help="only containers with this label, such as clab-node-name=leaf0")
+    execute.add_argument("-f", "--format", choices=["plain", "json"], default="plain")
+    restart = commands.add_parser("restart", parents=[shared], help="start nodes of a lab anew")
+    restart.add_argument("-n", "--node", action="append", required=True, help="node; may be given several times, or several with commas")
     commands.add_parser("validate", parents=[shared], help="check a topology file")
     commands.add_parser("version", parents=[shared], help="show the version")
     for name, refused in _REFUSED.items():
