@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leafspine.calico.plugins.filter import checks, daemonset_env, results, versions, vyos_delta
+from ansible_collections.leafspine.calico.plugins.filter import checks, daemonset_env, drills, results, versions, vyos_delta
 
 ROOT = Path(__file__).parents[4]
 FOLDER = ROOT / "plugins" / "filter"
@@ -33,7 +33,7 @@ NO_CONTAINER = {"kind": "DaemonSet", "metadata": {"name": "calico-node"}, "spec"
 
 def offered() -> dict[str, Any]:
     filters: dict[str, Any] = {}
-    for plugin in (checks, daemonset_env, results, versions, vyos_delta):
+    for plugin in (checks, daemonset_env, drills, results, versions, vyos_delta):
         filters.update(plugin.FilterModule().filters())
     return filters
 
