@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.leafspine.calico.plugins.module_utils.checks import Check, check
+from ansible_collections.leafspine.calico.plugins.module_utils.masking import mask
 
 Device = dict[str, Any]
 
@@ -107,14 +108,14 @@ def _flow(flow: Device) -> Device:
 
 
 def expected(checks: Iterable[Check]) -> list[Device]:
-    """Checks as a drill's expectations: its own one by one, those of the model as one per step and subject, what is false one by one."""
+    """Checks as a drill's expectations: its own one by one, those of the model as one per step and subject, what is false one by one.
+    Secrets are masked."""
     found: list[Device] = []
     groups: dict[tuple[str, str], list[Check]] = {}
     for one in checks:
         if one["subject"] == "drill" or not one["ok"]:
-            found.append(
-                {"what": f"{one['where']}: {one['what']}", "expected": one["expected"], "found": one["found"], "look": one["look"], "holds": one["ok"]}
-            )
+            texts = {key: mask(one[key]) for key in ("expected", "found", "look")}
+            found.append({"what": mask(f"{one['where']}: {one['what']}"), **texts, "holds": one["ok"]})
         if one["subject"] != "drill":
             groups.setdefault((one["where"].rpartition(": ")[0], one["subject"]), []).append(one)
     for (step, subject), ours in groups.items():
