@@ -148,6 +148,15 @@ class Manager:
             answers = pool.map(lambda group: self.client.get(group[0][0], group[1], group[0][1]), groups.items())
             return [resource for answer in answers for resource in answer]
 
+    def _live(self, state: str, identities: Sequence[Identity]) -> list[dict[str, Any]]:
+        """What is there of what is to be changed. A cluster without Calico's definitions has nothing to delete."""
+        try:
+            return self._read(identities)
+        except Failure as failed:
+            if state == "absent" and failed.reason == "crds_missing":
+                return []
+            raise
+
     def _plan(self, state: str, wishes: Sequence[Wish], live: Sequence[dict[str, Any]]) -> dict[Identity, Change]:
         changes: dict[Identity, Change] = {}
         for wish in wishes:
@@ -181,7 +190,7 @@ class Manager:
         tries = 0
         while True:
             tries += 1
-            live = self._read(wish.identity for wish in wishes)
+            live = self._live(state, [wish.identity for wish in wishes])
             changes = self._plan(state, wishes, live)
             for key, change in changes.items():
                 # A second try finds some of it done; what is reported is the way from before the first.

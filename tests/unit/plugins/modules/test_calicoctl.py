@@ -152,6 +152,16 @@ def test_absent_deletes_what_is_there_with_one_call_a_kind(fake: FakeTool) -> No
     assert not run(fake, state="absent", resources=names)["changed"] and fake.verbs() == ["get"]
 
 
+NO_DEFINITIONS = "resource does not exist: BGPPeer(rack0) with error: the server could not find the requested resource"
+
+
+def test_without_calico_s_definitions_nothing_is_there_to_delete_and_writing_says_so(fake: FakeTool) -> None:
+    fake.answers({"verb": "get", "rc": 1, "stdout": "null", "stderr": NO_DEFINITIONS})
+    assert not run(fake, state="absent", kind="BGPPeer", name="rack0")["changed"]
+    fake.answers({"verb": "get", "rc": 1, "stdout": "null", "stderr": NO_DEFINITIONS})
+    assert run(fake, resources=[PEER])["reason"] == "crds_missing"
+
+
 def test_query_by_name_by_kind_and_of_nothing(fake: FakeTool) -> None:
     run(fake, resources=[PEER, CONFIG])
     assert [item["kind"] for item in run(fake, state="query", kind="bgppeers")["resources"]] == ["BGPPeer"]
