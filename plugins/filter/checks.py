@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.leafspine.calico.plugins.module_utils import checks, cluster_checks, cluster_view, lab_checks, outside, pod_traffic, router_checks
+from ansible_collections.leafspine.calico.plugins.module_utils import push_gate as gate
 
 Data = dict[str, Any]
 
@@ -38,6 +39,11 @@ def judge_router(
     return found + router_checks.lone_table_checks(router, fabric, outputs, announced, down or [])
 
 
+def push_gate(router: Data, lines: list[str], before: str, after: str, ready: list[str] | None = None) -> list[Data]:
+    """See DOCUMENTATION in push_gate.yml."""
+    return gate.gate(router, lines, before, after, ready or [])
+
+
 def after_traffic(view: Data, fabric: Data, nodes: bool = True) -> list[Data]:
     """See DOCUMENTATION in after_traffic.yml."""
     return outside.stop_background(fabric, view, nodes) + (outside.conntrack_probes(fabric) if nodes else [])
@@ -61,6 +67,7 @@ class FilterModule:
             "router_look": router_look,
             "router_commands": router_commands,
             "router_checks": judge_router,
+            "push_gate": push_gate,
             "after_traffic": after_traffic,
             "lab_checks": lab_checks.lab_checks,
             "failed_lines": checks.lines,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import delta, masked
+from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import applied, delta, masked
 
 
 def vyos_delta(running: str, wanted: list[str], owned: list[str], kept: list[str] | None = None, mode: str = "exact") -> list[str]:
@@ -20,4 +20,4 @@ class FilterModule:
     """Filters over VyOS configurations."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"vyos_delta": vyos_delta, "vyos_masked": masked}
+        return {"vyos_delta": vyos_delta, "vyos_applied": applied, "vyos_masked": masked}

@@ -98,3 +98,21 @@ def masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: masked(part) for key, part in value.items()}
     return [masked(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def applied(running: str, lines: Iterable[str]) -> list[str]:
+    """The set-lines, sorted, of a configuration after delete- and set-lines as ``delta`` makes them."""
+    paths = parse_lines(running)
+    for line in lines:
+        action, *words = shlex.split(line)
+        path = tuple(words)
+        if action == "delete":
+            paths = [one for one in paths if one[: len(path)] != path]
+        elif path not in paths:
+            # A value takes the place of the one value that its leaf had; only values are printed in quotes.
+            paths = [one for one in paths if not (one[:-1] == path[:-1] and len(one) > 2 and _valued(one, running) and _single(one, paths))] + [path]
+    return sorted(render("set", path) for path in paths)
+
+
+def _valued(path: Path, running: str) -> bool:
+    return f"set {' '.join(path[:-1])} '{path[-1]}'" in running
