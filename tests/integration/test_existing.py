@@ -11,17 +11,20 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ENGINE, ROOT, Lab, Outcome
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ENGINE, ROOT, Lab, Outcome, namespace_of
+from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
 
 pytestmark = pytest.mark.root
 MANAGEMENT = "172.29.72.0/24"
-MESH = {"apiVersion": "projectcalico.org/v3", "kind": "BGPConfiguration", "metadata": {"name": "default"}}
+PASSWORD = "between-leaf-and-spine"
+ROUTERS = ("spine0", "spine1", "leaf0", "leaf1")
+MESH: dict[str, Any] = {"apiVersion": "projectcalico.org/v3", "kind": "BGPConfiguration", "metadata": {"name": "default"}}
 FOREIGN = (
     "set protocols bgp system-as 65005",
     "set protocols bgp neighbor 10.136.5.200 remote-as 64999",
@@ -36,6 +39,19 @@ FOREIGN = (
 def succeeded(outcome: Outcome) -> Outcome:
     assert outcome.rc == 0, str(outcome)
     return outcome
+
+
+def asked(source: str, target: str) -> str:
+    """What one pod's server answers to another pod, "" for nothing."""
+    command = ["ip", "netns", "exec", namespace_of(source), "curl", "-s", "-m", "2", f"http://{target}/json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
 
 
 def changes_nothing(outcome: Outcome) -> None:
@@ -87,7 +103,8 @@ class Existing(Lab):
             "lab_tools_path": [str(ENGINE)],
             "lab_cluster_kubeconfig": str(racks.directory / "kubeconfig"),
             "lab_router_host_key_checking": False,
-            "preflight_secrets_given": {"router_password": f"{{{{ lookup('ansible.builtin.file', '{racks.directory}/secrets/router_password') }}}}"},
+            "vault_router_password": f"{{{{ lookup('ansible.builtin.file', '{racks.directory}/secrets/router_password') }}}}",
+            "vault_bgp_password": PASSWORD,
             "vyos_fabric_confirm_minutes": 1,
         }
         (self.inventory / "group_vars" / "all" / "test.yml").write_text(yaml.safe_dump(given))
@@ -95,12 +112,6 @@ class Existing(Lab):
         for router, address in racks.addresses().items():
             (self.inventory / "host_vars" / f"{router}.yml").write_text(f"ansible_host: {address}\n")
         return self
-
-    def with_fabric(self, **changes: Any) -> Path:
-        """fabric.yml with further changes; the caller puts the former one back."""
-        path = self.inventory / "fabric.yml"
-        path.write_text(yaml.safe_dump(self.fabric() | changes))
-        return path
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +145,24 @@ def foreign(racks: Racks) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def configured(existing: Existing, racks: Racks, foreign: tuple[str, ...]) -> Existing:
-    """From zero: routers, then the cluster from its mesh to its leaves, with pods of one rack talking all the time."""
-    succeeded(existing.play("site", "--tags", "preflight,demo_app"))
-    succeeded(existing.play("site", "--tags", "vyos_fabric"))
-    return existing
+def app(existing: Existing, racks: Racks) -> dict[str, str]:
+    """Addresses of pods by server, on a cluster that has its mesh only."""
+    succeeded(existing.play("site", "--tags", "demo_app"))
+    return racks.pods()
+
+
+@pytest.fixture(scope="module")
+def routers(existing: Existing, foreign: tuple[str, ...]) -> Outcome:
+    """The routers from zero, one after the other."""
+    return succeeded(existing.play("site", "--tags", "vyos_fabric"))
+
+
+@pytest.fixture(scope="module")
+def migrated(existing: Existing, routers: Outcome, app: dict[str, str]) -> dict[str, dict[str, float]]:
+    """From the mesh to the leaves, while pods of one rack talk all the time: what the probe saw."""
+    with probing(namespace_of(app["worker"]), namespace_of(app["control-plane"]), app["control-plane"]) as result:
+        succeeded(existing.play("site", "--tags", "calico_bgp"))
+    return {"rack": result}
 
 
 # --- looking ahead -------------------------------------------------------------------------------------------------------------
@@ -148,8 +172,106 @@ def test_a_look_ahead_shows_every_line_and_pushes_none(existing: Existing, racks
     before = racks.configuration("leaf0")
     ahead = succeeded(existing.play("site", "--check", "--diff"))
     assert {"leaf0", "leaf1", "spine0", "spine1"} <= {host for host, count in ahead.recap("changed").items() if count}
-    shown = "\n".join(str(result.get("diff_text", "")) for host, _name, result in ahead.results() if host == "leaf0")
-    assert "set protocols bgp neighbor 10.136.10.2 remote-as 500" in shown
-    assert "encrypted-password ********" in shown or "encrypted-password" not in shown
-    assert not [line for line in shown.splitlines() if line.startswith("-") and "10.136.5.200" in line]
+    shown = "\n".join(str(result.get("diff_text", "")) for host, _name, result in ahead.results() if host == "leaf0").splitlines()
+    assert "+set protocols bgp neighbor 10.136.10.2 remote-as 500" in shown
+    assert "+set protocols bgp neighbor 10.136.10.2 password ********" in shown
+    assert not any(PASSWORD in line for line in ahead.text.splitlines())
+    assert not any(line.startswith("-") and stranger in line for line in shown for stranger in ("10.136.5.200", "rule 10 "))
     assert racks.configuration("leaf0") == before
+
+
+# --- routers -------------------------------------------------------------------------------------------------------------------
+
+
+def test_routers_are_configured_from_zero_one_after_the_other(routers: Outcome) -> None:
+    plays = [play["play"]["name"] for play in routers.report["plays"]]
+    assert plays.count("BGP on leaves and spines") == len(ROUTERS)
+    assert {host for host in ROUTERS if routers.recap("changed")[host]} == set(ROUTERS)
+
+
+def test_a_foreign_neighbour_and_a_foreign_nat_rule_survive(racks: Racks, routers: Outcome, foreign: tuple[str, ...]) -> None:
+    there = racks.configuration("leaf0")
+    assert "set protocols bgp neighbor 10.136.10.2 remote-as '500'" in there
+    assert "set nat source rule 7100 source address '10.136.0.0/16'" in there
+    assert [line for line in foreign if line not in there] == []
+
+
+# --- from the mesh to the leaves -----------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_the_mesh_cuts_nothing(migrated: dict[str, dict[str, float]], racks: Racks) -> None:
+    """The twin, the mesh's end first, is the last test."""
+    assert migrated["rack"]["sent"] > 3000
+    assert migrated["rack"]["lost"] == 0, migrated
+    assert "nodeToNodeMeshEnabled: false" in racks.tool("calicoctl", "get", "bgpconfig", "default", "-o", "yaml").stdout
+    assert "localASNumber" not in racks.tool("calicoctl", "get", "bgppeer", "-o", "yaml").stdout
+
+
+def test_racks_reach_each_other_by_the_fabric(migrated: dict[str, dict[str, float]], app: dict[str, str]) -> None:
+    assert f'"ip": "{app["worker2"]}"' in asked(app["worker"], app["worker2"])
+
+
+def test_the_second_run_changes_nothing(existing: Existing, migrated: dict[str, dict[str, float]]) -> None:
+    changes_nothing(existing.play("site"))
+
+
+# --- a push that must not stay -------------------------------------------------------------------------------------------------
+
+
+def test_a_push_that_cuts_off_management_undoes_itself_and_ends_the_run(existing: Existing, racks: Racks, migrated: dict[str, dict[str, float]]) -> None:
+    """A link gets the address of the lab host: the first router then keeps its answers to itself."""
+    before = {router: racks.configuration(router) for router in ("spine0", "leaf0")}
+    intended = existing.fabric()
+    intended["racks"]["rack0"]["uplinks"]["leaf0"]["spine0"] = MANAGEMENT.replace("0/24", "0/31")
+    path = existing.inventory / "fabric.yml"
+    path.write_text(yaml.safe_dump(intended))
+    try:
+        refused = existing.play("site", "--tags", "vyos_fabric", "-e", "ansible_command_timeout=10")
+    finally:
+        path.write_text(yaml.safe_dump(existing.fabric()))
+    assert refused.rc != 0
+    failures = [failure for failure in refused.failures() if "goes back by itself" in failure]
+    assert [failure.split(":")[0] for failure in failures] == ["spine0"], str(refused)
+    assert not {host for host, _name, _result in refused.results()} & {"spine1", "leaf0", "leaf1"} - touched_before(refused)
+    wait_for(lambda: racks.configuration("spine0") == before["spine0"], 120, "the router did not go back")
+    assert racks.configuration("leaf0") == before["leaf0"]
+    changes_nothing(existing.play("site", "--tags", "vyos_fabric"))
+
+
+def touched_before(outcome: Outcome) -> set[str]:
+    """Hosts of the plays before the routers'."""
+    plays = [play for play in outcome.report["plays"] if play["play"]["name"] != "BGP on leaves and spines"]
+    return {host for play in plays for task in play["tasks"] for host in task["hosts"]}
+
+
+def test_a_session_that_is_not_back_keeps_a_push_from_being_confirmed(existing: Existing, racks: Racks, migrated: dict[str, dict[str, float]]) -> None:
+    """A rack's AS number cannot change on one router alone: the gate says which session is missing."""
+    intended = existing.fabric()
+    intended["racks"]["rack0"]["asn"] = 65105
+    path = existing.inventory / "fabric.yml"
+    path.write_text(yaml.safe_dump(intended))
+    try:
+        refused = existing.play("site", "--tags", "vyos_fabric", "-e", "vyos_fabric_gate_tries=2")
+    finally:
+        path.write_text(yaml.safe_dump(existing.fabric()))
+    assert refused.rc != 0
+    missing = "session with leaf0 (10.136.10.1): expected Established"
+    assert [failure.split(":")[0] for failure in refused.failures() if missing in failure and "goes back by itself" in failure] == ["spine0"], str(refused)
+    assert not any("bgp system-as '65105'" in line for line in racks.configuration("leaf0"))
+
+
+# --- the twin ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_mesh_s_end_first_loses_packets(racks: Racks, migrated: dict[str, dict[str, float]], app: dict[str, str]) -> None:
+    """The detector of the migration's test can fail: back to the mesh, then its end before there is a peer."""
+    names = [line.split()[0] for line in racks.tool("calicoctl", "get", "bgppeer").stdout.splitlines()[1:]]
+    peers = [{"apiVersion": "projectcalico.org/v3", "kind": "BGPPeer", "metadata": {"name": name}} for name in names]
+    racks.calico("apply", {**MESH, "spec": {"nodeToNodeMeshEnabled": True}})
+    racks.calico("delete", *peers)
+    wait_for(lambda: "Established" not in racks.cli("leaf0", "show bgp neighbors 10.136.5.11 | match state"), 30, "the peers are still there")
+    wait_for(lambda: asked(app["worker"], app["control-plane"]) != "", 60, "the mesh does not come up")
+    with probing(namespace_of(app["worker"]), namespace_of(app["control-plane"]), app["control-plane"]) as result:
+        racks.calico("apply", {**MESH, "spec": {"nodeToNodeMeshEnabled": False}})
+        time.sleep(3)
+    assert result["lost"] > 1000, result

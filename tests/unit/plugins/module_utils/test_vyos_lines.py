@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import delta, masked, parse_line
+from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import applied, delta, masked, parse_line
 
 RUNNING = """
 set interfaces ethernet eth0 address '172.20.20.4/24'
@@ -107,3 +107,22 @@ def test_no_password_is_shown(text: object, shown: object) -> None:
 )
 def test_what_is_no_password_is_shown(text: str) -> None:
     assert masked(text) == text
+
+
+def test_what_a_push_makes_of_a_configuration() -> None:
+    lines = ["delete protocols bgp neighbor 10.1.1.1", "set protocols bgp system-as 65006", "set interfaces ethernet eth1 address 10.1.10.9/24"]
+    before, after = applied(RUNNING, []), applied(RUNNING, lines)
+    assert set(before) - set(after) == {"set protocols bgp neighbor 10.1.1.1 remote-as 500", "set protocols bgp system-as 65005"}
+    assert set(after) - set(before) == {"set protocols bgp system-as 65006", "set interfaces ethernet eth1 address 10.1.10.9/24"}
+
+
+def test_a_valueless_node_stays_beside_a_new_one() -> None:
+    """Only a value takes the place of a value."""
+    line = "set protocols bgp neighbor 10.1.1.10 address-family ipv4-unicast route-reflector-client"
+    assert set(applied(RUNNING, [line])) - set(applied(RUNNING, [])) == {line}
+    assert set(applied(RUNNING, [])) <= set(applied(RUNNING, [line]))
+
+
+def test_what_delta_says_is_what_is_missing() -> None:
+    lines = delta(RUNNING, WANTED, OWNED, KEPT, "exact")
+    assert delta("\n".join(applied(RUNNING, lines)), WANTED, OWNED, KEPT, "exact") == []
