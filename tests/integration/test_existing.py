@@ -196,6 +196,18 @@ def test_a_foreign_neighbour_and_a_foreign_nat_rule_survive(racks: Racks, router
     assert [line for line in foreign if line not in there] == []
 
 
+def test_exact_mode_takes_away_what_is_stale_on_ours_and_nothing_beside(existing: Existing, racks: Racks, routers: Outcome, foreign: tuple[str, ...]) -> None:
+    stray = "set interfaces ethernet eth1 address '10.136.99.1/24'"
+    racks.cli("leaf0", "configure", stray, "commit", "save", "exit")
+    assert stray in racks.configuration("leaf0")
+    changes_nothing(existing.play("site", "--tags", "vyos_fabric", "--limit", "leaf0"))
+    repaired = succeeded(existing.play("site", "--tags", "vyos_fabric", "--limit", "leaf0", "-e", "vyos_fabric_mode=exact"))
+    assert repaired.recap("changed")["leaf0"] > 0
+    there = racks.configuration("leaf0")
+    assert stray not in there
+    assert [line for line in foreign if line not in there] == []
+
+
 # --- from the mesh to the leaves -----------------------------------------------------------------------------------------------
 
 
@@ -242,6 +254,17 @@ def touched_before(outcome: Outcome) -> set[str]:
     """Hosts of the plays before the routers'."""
     plays = [play for play in outcome.report["plays"] if play["play"]["name"] != "BGP on leaves and spines"]
     return {host for play in plays for task in play["tasks"] for host in task["hosts"]}
+
+
+def test_a_router_with_changes_that_nobody_saved_is_refused(existing: Existing, racks: Racks, migrated: dict[str, dict[str, float]]) -> None:
+    """Going back would lose them."""
+    racks.cli("spine0", "configure", "set interfaces ethernet eth1 description unsaved", "commit", "exit")
+    before = racks.configuration("spine0")
+    refused = existing.play("site", "--tags", "vyos_fabric")
+    racks.cli("spine0", "configure", "set interfaces ethernet eth1 description 'to leaf0 eth1'", "commit", "save", "exit")
+    assert "set interfaces ethernet eth1 description 'unsaved'" in before
+    assert [failure.split(":")[0] for failure in refused.failures() if "nobody saved" in failure] == ["spine0"], str(refused)
+    assert "leaf0" not in refused.recap("failures") or refused.recap("failures")["leaf0"] == 0
 
 
 def test_a_session_that_is_not_back_keeps_a_push_from_being_confirmed(existing: Existing, racks: Racks, migrated: dict[str, dict[str, float]]) -> None:
