@@ -117,7 +117,7 @@ class Existing(Lab):
 @pytest.fixture(scope="module")
 def racks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racks]:
     """Bare racks, and a cluster on which Calico runs with its full mesh."""
-    made = Racks("th-racks", tmp_path_factory.mktemp("th-racks"), octet=136, management=MANAGEMENT, bridge_prefix="th-")
+    made = Racks("tr-racks", tmp_path_factory.mktemp("tr-racks"), octet=136, management=MANAGEMENT, bridge_prefix="tr-")
     succeeded(made.play("destroy"))  # what a run that was cut off has left
     try:
         succeeded(made.play("site", "--tags", "preflight,kind_cluster,linux_bridges,containerlab", timeout=900))
@@ -131,7 +131,7 @@ def racks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racks]:
 @pytest.fixture(scope="module")
 def existing(racks: Racks, tmp_path_factory: pytest.TempPathFactory) -> Existing:
     changes = {"cluster": {"name": racks.name}, "nat": {"source": "10.136.0.0/16", "rule": 7100}}
-    made = Existing("th-existing", tmp_path_factory.mktemp("th-existing"), octet=136, management="192.0.2.0/24", bridge_prefix="th-", changes=changes)
+    made = Existing("tr-existing", tmp_path_factory.mktemp("tr-existing"), octet=136, management="192.0.2.0/24", bridge_prefix="tr-", changes=changes)
     return made.of(racks)
 
 
