@@ -72,7 +72,10 @@ def test_a_drill_that_breaks_off_leaves_the_lab_as_it_was(lab: Lab) -> None:
     before = {router: configuration(lab, router) for router in ("leaf0", "leaf1", "spine0", "spine1")}
     broken = drill(lab, "bird-killed-plain", "-e", json.dumps({"drill_kill_bird": ["sh", "-c", "exit 3"]}))
     assert broken.rc != 0
-    assert any("graceful restart" in step["name"] for step in result("bird-killed-plain")["steps"])
+    told = result("bird-killed-plain")
+    assert any("graceful restart" in step["name"] for step in told["steps"])
+    assert [one["found"] for one in told["expectations"] if one["what"] == "drill bird-killed-plain: its steps"] == ["broken off"]
+    assert told["holds"] is False
     assert {router: configuration(lab, router) for router in before} == before
     assert lab.play("verify", "-e", '{"verify_drills": []}').rc == 0
 

@@ -34,6 +34,8 @@ def test_a_scenario_can_be_run_and_can_fail(name: str) -> None:
     assert set(scenario) <= KEYS
     assert [step["do"] for step in steps if not (TASKS / f"{step['do']}.yml").exists()] == []
     assert {WAYS[step["do"]] for step in steps if step["do"] in WAYS} == set(scenario.get("needs", []))
+    # YAML takes words such as "on" for something else.
+    assert all(isinstance(key, str) for step in steps for key in step)
     assert any(step["do"] in ("expect", "picture", "dropped_records") for step in scenario["steps"])
     bounds = [step["bound"] for step in steps if "bound" in step]
     assert bool(bounds) == scenario.get("traffic", False)
