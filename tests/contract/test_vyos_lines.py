@@ -51,22 +51,14 @@ service lldp
 service router-advert
 service sla
 service snmp
-service ssh access-control
-service ssh ciphers
 service ssh dynamic-protection
-service ssh hostkey-algorithm
-service ssh key-exchange
-service ssh mac
-service ssh rekey
 service ssh vrf
 system config-management commit-archive
 system flow-accounting
 system frr
 system ipv6 disable
-system login banner
 system login radius
 system login tacacs
-system login timeout
 system option
 system proxy
 system static-host-mapping

@@ -374,6 +374,48 @@ async def test_ssh_gives_a_terminal_and_nothing_else(lab: Lab, tmp_path: Path) -
     assert traces() == []
 
 
+async def test_ssh_options_take_effect(lab: Lab) -> None:
+    """Algorithms, banners, who may enter and the idle timeout; and all of it gone again."""
+    options = {"username": "vyos", "password": PASSWORD, "known_hosts": None, "client_keys": None}
+    banners: list[str] = []
+
+    class Client(asyncssh.SSHClient):
+        def auth_banner_received(self, msg: str, lang: str) -> None:
+            banners.append(msg)
+
+    async def cipher(**more: object) -> str:
+        async with asyncssh.connect(lab.addresses["leaf0"], client_factory=Client, **options, **more) as connection:
+            return str(connection.get_extra_info("send_cipher"))
+
+    lines = [
+        *("service ssh ciphers aes256-ctr", "service ssh mac hmac-sha2-256", "service ssh rekey time 60"),
+        *("system login banner pre-login 'keep out'", "system login banner post-login hello", "system login timeout 5"),
+    ]
+    assert await cipher(encryption_algs=["aes128-ctr"]) == "aes128-ctr"
+    async with lab.login("leaf0") as cli:
+        await cli.send("configure")
+        for line in lines:
+            assert await cli.send(f"set {line}") == ""
+        assert await cli.send("commit") == ""
+        assert await cipher() == "aes256-ctr"
+        with pytest.raises(asyncssh.KeyExchangeFailed):
+            await cipher(encryption_algs=["aes128-ctr"])
+        assert banners == ["keep out\n"]
+        async with lab.login("leaf0") as other:
+            assert other.greeting.startswith("hello\r\n")
+            with pytest.raises(EOFError, match="auto-logout"):
+                await asyncio.gather(other.until_prompt(), *(cli.send("show system") for _ in range(3)))
+        for line in [*lines[:3], "system login banner", "system login timeout"]:
+            assert await cli.send(f"delete {line}") == ""
+        await cli.send("set service ssh access-control deny user vyos")
+        assert await cli.send("commit") == ""
+        with pytest.raises(asyncssh.PermissionDenied):
+            await cipher()
+        await cli.send("delete service ssh access-control")
+        assert await cli.send("commit") == ""
+        assert await cipher(encryption_algs=["aes128-ctr"]) == "aes128-ctr"
+
+
 async def test_a_flood_of_garbage_is_harmless(lab: Lab) -> None:
     """Bytes that are no SSH, half a greeting, a line that never ends: others log in all the same."""
     for data in (b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01" + bytes(500), b"SSH-2.0-x\r\n" + os.urandom(3000), b"SSH-" + b"x" * 5000):

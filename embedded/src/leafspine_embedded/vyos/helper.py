@@ -23,7 +23,7 @@ from typing import Any
 
 from ..common import crashes, logs, netns, process
 from ..common.errors import EngineError
-from . import daemons, history, kernel, shell, tools, transport
+from . import daemons, history, kernel, shell, sshoptions, tools, transport
 from .control import control_socket
 from .files import StoreError
 from .machine import Machine, load, ssh_addresses
@@ -123,7 +123,7 @@ class Helper:
                 sockets.append(netns.listen(machine.box.namespace, address, port))
             except OSError as error:
                 log.warning("%s: ssh cannot listen on %s port %s: %s", machine.name, address, port, error)
-        header = json.dumps({"name": machine.name, "sockets": len(sockets)}).encode()
+        header = json.dumps({"name": machine.name, "sockets": len(sockets), "options": sshoptions.options(machine.running)}).encode()
         socket.send_fds(self._descriptors, [header], [each.fileno() for each in sockets])
         for each in sockets:
             each.close()
@@ -160,14 +160,14 @@ class Helper:
         if minutes is not None and (type(minutes) is not int or not 1 <= minutes <= 99999):
             raise Refused(f"{minutes} is no number of minutes")
         async with self.locks[machine.name]:
-            before = ssh_addresses(machine.running)
+            before = machine.running.get(["service", "ssh"])
             try:
                 user, comment = str(arguments.get("user")), None if comment is None else str(comment)
                 revision = await asyncio.to_thread(machine.commit, tree, user=user, comment=comment, minutes=minutes)
             except CommitError as error:
                 raise Refused(error.text, "commit", error.section) from None
             self._watch(machine)
-        if ssh_addresses(machine.running) != before:
+        if machine.running.get(["service", "ssh"]) != before:
             await self._listen(machine)
         return history.to_data(revision)
 
@@ -195,7 +195,7 @@ class Helper:
         async with self.locks[machine.name]:
             if machine.pending is None:
                 return
-            before = ssh_addresses(machine.running)
+            before = machine.running.get(["service", "ssh"])
             # From here it is not cancelled any more: who asks to confirm waits for the lock and comes too late.
             self.timers.pop(machine.name, None)
             try:
@@ -203,7 +203,7 @@ class Helper:
             except CommitError as error:
                 log.error("%s: commit-confirm: going back failed: %s", machine.name, error)
             await self._tell(machine)
-        if ssh_addresses(machine.running) != before:
+        if machine.running.get(["service", "ssh"]) != before:
             await self._listen(machine)
 
     async def _tell(self, machine: Machine) -> None:

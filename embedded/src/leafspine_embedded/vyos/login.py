@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from leafspine_embedded.vyos import sshoptions
 from leafspine_embedded.vyos.tree import Node, Tree
 
 
 def users(tree: Tree) -> list[str]:
     """Names of the users that may log in."""
-    return [name for name in tree.keys("system", "login", "user") if not tree.exists(["system", "login", "user", name, "disable"])]
+    names = tree.keys("system", "login", "user")
+    return [name for name in names if not tree.exists(["system", "login", "user", name, "disable"]) and sshoptions.may_enter(tree, name)]
 
 
 def check_password(tree: Tree, user: str, password: str) -> bool:

@@ -151,11 +151,12 @@ class Service:
         """Take the listening sockets that the helper sent just before: they replace the router's former ones, its logins go on."""
         data, numbers, _, _ = socket.recv_fds(self.descriptors, 65536, 64)
         sockets = [socket.socket(fileno=number) for number in numbers]
-        name = json.loads(data)["name"]
+        header = json.loads(data)
+        name = header["name"]
         listener = self.listeners.get(name)
         if listener is None:
             listener = self.listeners[name] = Listener(self.routers[name], self.key)
-        await listener.replace(sockets)
+        await listener.replace(sockets, header["options"])
 
 
 def host_key(directory: Path) -> asyncssh.SSHKey:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from . import complete, login
+from . import complete, login, sshoptions
 from .session import Reply, Session
 from .terminal import Complete, EndOfFile, Help, Interrupt, Line, Terminal
 
@@ -60,6 +60,9 @@ class Server(asyncssh.SSHServer):
         self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
+        text = sshoptions.banner(self.router.running, "pre-login")
+        if text is not None:
+            self._connection.send_auth_banner(text)
         return True
 
     def password_auth_supported(self) -> bool:
@@ -96,6 +99,7 @@ class Shell(asyncssh.SSHServerSession[str]):
         self._channel: asyncssh.SSHServerChannel[str]
         self._typed = ""
         self._task: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -123,10 +127,11 @@ class Shell(asyncssh.SSHServerSession[str]):
 
     def session_started(self) -> None:
         if self._channel.get_command() is None:
-            self._write(WELCOME)
+            self._print(sshoptions.banner(self.session.router.running, "post-login") or WELCOME)
             self._ask()
 
     def data_received(self, data: str, datatype: asyncssh.DataType) -> None:
+        self._wait_for_a_key()
         if self._task is not None and "\x03" in data:
             self._typed = data.rpartition("\x03")[2]
             self._write("^C\r\n")
@@ -150,6 +155,8 @@ class Shell(asyncssh.SSHServerSession[str]):
             self.data_received("\x03", None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
         if self._task is not None:
             self._task.cancel()
 
@@ -171,6 +178,7 @@ class Shell(asyncssh.SSHServerSession[str]):
     def _ask(self) -> None:
         prompt = self.session.prompt
         self._write(prompt)
+        self._wait_for_a_key()
         self.terminal.start(prompt)
         self.terminal.completes = self._interactive and self.session.question is None
 
@@ -209,6 +217,18 @@ class Shell(asyncssh.SSHServerSession[str]):
         if not rows and isinstance(event, Complete):
             return ""
         return complete.listing(rows).replace("\n", "\r\n") + self.terminal.again()
+
+    def _wait_for_a_key(self) -> None:
+        """A login at whose prompt nobody types ends after `system login timeout`."""
+        if self._idle is not None:
+            self._idle.cancel()
+        seconds = sshoptions.idle_seconds(self.session.router.running)
+        self._idle = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._nobody_types)
+
+    def _nobody_types(self) -> None:
+        if self._task is None:
+            self._print("\ntimed out waiting for input: auto-logout\n")
+            self._leave()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.ensure_future(self._then_go_on(work))
@@ -260,8 +280,8 @@ class Listener:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self._acceptors: list[asyncssh.SSHAcceptor] = []
 
-    async def replace(self, sockets: list[socket.socket]) -> None:
-        """Listen on these sockets instead of the former ones; connections stay."""
+    async def replace(self, sockets: list[socket.socket], options: dict[str, Any]) -> None:
+        """Listen on these sockets instead of the former ones, with these options (`sshoptions.options`); connections stay."""
         self.close(sessions=False)
         factory: Callable[[], Server] = lambda: Server(self.router, self.connections)  # noqa: E731
         for each in sockets:
@@ -282,6 +302,7 @@ class Listener:
                     x11_forwarding=False,
                     compression_algs=None,
                     server_version="VyOS-embedded",
+                    **options,
                 )
             )
 

@@ -1,7 +1,7 @@
 """system and service: what takes effect, what is only kept, and what is refused.
 
 Kept without an effect in a network namespace: name servers, domain, time zone, syslog,
-connection tracking settings, the SSH options other than port and listen-address.
+connection tracking settings, `service ssh` loglevel, client-keepalive-interval and disable-host-validation.
 """
 
 TEXT = r"""
@@ -27,6 +27,9 @@ block ct-modules
   !sip | SIP
   !sqlnet | SQLnet
   !tftp | TFTP
+block ssh-who
+  *user: re([-_a-zA-Z0-9.]{1,100}) % Illegal characters or more than 100 characters | Users
+  *group: re([a-z_][a-z0-9_-]{1,31}[$]?) % Illegal characters or more than 32 characters | Groups
 system | System parameters
   =host-name: re([A-Za-z0-9][-.A-Za-z0-9]*[A-Za-z0-9]) | Host name
   =domain-name: fqdn | Domain name
@@ -46,11 +49,13 @@ system | System parameters
       !disable | No login
       =full-name: re([^:]*) % Cannot use ':' in full name | Full name
       =home-directory: re(/|(/[a-zA-Z_0-9.-]+)+) | Home directory
-    ~banner | Login banners
+    banner | Login banners
+      =post-login | Text after the login
+      =pre-login | Text before the login
     ~max-login-session | Sessions
     ~radius | RADIUS
     ~tacacs | TACACS+
-    ~timeout | Idle timeout
+    =timeout: num(5-604800) % Timeout must be between 5 and 604800 seconds | Seconds without a key until a login ends
   ip | IPv4 settings
     arp | ARP cache
       =table-size: one(1024|2048|4096|8192|16384|32768) | Entries
@@ -161,14 +166,27 @@ service | System services
     !disable-password-authentication | Public keys only
     =client-keepalive-interval: num(1-65535) | Keepalive seconds
     =loglevel: one(quiet|fatal|error|info|verbose) | Log level
-    ~access-control | Users and groups
-    ~ciphers | Ciphers
+    access-control | Users and groups
+      allow | Only these may log in
+        &ssh-who
+      deny | These may not log in
+        &ssh-who
+    *ciphers: one(3des-cbc|aes128-cbc|aes192-cbc|aes256-cbc|aes128-ctr|aes192-ctr|aes256-ctr) \
+      one(aes128-gcm@openssh.com|aes256-gcm@openssh.com|chacha20-poly1305@openssh.com) refuse(rijndael-cbc@lysator.liu.se) | Ciphers
     ~dynamic-protection | Guard against guessing
-    ~hostkey-algorithm | Host key algorithms
-    ~key-exchange | Key exchange
-    ~mac | MAC algorithms
+    *hostkey-algorithm: one(ssh-ed25519) \
+      refuse(ssh-rsa|rsa-sha2-256|rsa-sha2-512|ssh-dss|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521) | Host key algorithms
+    *key-exchange: one(curve25519-sha256|curve25519-sha256@libssh.org|ecdh-sha2-nistp256|ecdh-sha2-nistp384|ecdh-sha2-nistp521) \
+      one(diffie-hellman-group1-sha1|diffie-hellman-group14-sha1|diffie-hellman-group14-sha256|diffie-hellman-group16-sha512) \
+      one(diffie-hellman-group18-sha512|diffie-hellman-group-exchange-sha1|diffie-hellman-group-exchange-sha256) \
+      refuse(sntrup761x25519-sha512@openssh.com) | Key exchange
+    *mac: one(hmac-sha1|hmac-sha1-96|hmac-sha2-256|hmac-sha2-512|hmac-md5|hmac-md5-96|umac-64@openssh.com|umac-128@openssh.com) \
+      one(hmac-sha1-etm@openssh.com|hmac-sha1-96-etm@openssh.com|hmac-sha2-256-etm@openssh.com|hmac-sha2-512-etm@openssh.com) \
+      one(hmac-md5-etm@openssh.com|hmac-md5-96-etm@openssh.com|umac-64-etm@openssh.com|umac-128-etm@openssh.com) | MAC algorithms
     ~pubkey-accepted-algorithm | Public key algorithms
-    ~rekey | Rekey limits
+    rekey | New keys after
+      =data: num(1-65535) | Megabytes
+      =time: num(1-65535) | Minutes
     ~vrf | VRF
   ntp | Network time
     @server: fqdn ip | Server
