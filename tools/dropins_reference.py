@@ -91,7 +91,7 @@ RENDERERS: dict[str, Callable[[], str]] = {
     "kubernetes-kinds": lambda: ", ".join(sorted(resource.kind for resource in BUILTIN)),
     "images": lambda: table(["image", "is"], [[code(list(image.names)), image.title] for image in IMAGES]),
     "configuration": lambda: code(sorted(CONFIGURATION)),
-    "operational": lambda: code(sorted(f"show {word}" for word in operational().children["show"].children)),
+    "operational": lambda: code(sorted(f"show {word}" for word, row in operational().children["show"].children.items() if row.supported)),
     "pipes": lambda: code(PIPES),
 }
 
