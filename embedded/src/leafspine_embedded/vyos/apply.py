@@ -43,8 +43,8 @@ class Box:
     nat: str = NO_NAT
     frr: Config = field(default_factory=Config)
     frr_text: str = ""
-    # Lines that FRR took without complaint and shows otherwise: (those only in what was sent, those only in what it shows).
-    tolerated: frozenset[tuple[frrdiff.Context, str]] = frozenset()
+    # Lines that FRR took without complaint and shows otherwise: "-" is only in what was sent, "+" only in what it shows.
+    tolerated: frozenset[tuple[str, frrdiff.Context, str]] = frozenset()
 
     def commit(self, tree: Tree) -> None:
         """Make the box what the tree says. Raises CommitError when a part refuses; then everything is as before."""
@@ -67,6 +67,10 @@ class Box:
         except _FAILURES as error:
             self._back(before, plan, nat)
             raise CommitError(_section(section, str(error)), str(error)) from error
+        except Exception as error:  # a mistake of this program must not leave half a commit either
+            log.exception("%s: commit", self.name)
+            self._back(before, plan, nat)
+            raise CommitError(section, f"internal error of the embedded engine: {type(error).__name__}") from error
 
     def _prepare_zebra(self) -> None:
         """No kernel nexthop objects (see `daemons.prepare`): said again here, should a newer zebra not read its own file."""
@@ -122,10 +126,12 @@ class Box:
             ("interfaces", lambda: kernel.apply(self.namespace, kernel.read(self.namespace), before.interfaces)),
             ("sysctls", lambda: kernel.write_sysctls(self.namespace, before.sysctls)),
         ):
-            try:
-                undo()
-            except _FAILURES as error:
-                log.error("%s: going back after a failed commit: %s: %s", self.name, what, error)
+            for last in (False, True):  # what refuses once may be what made the commit fail
+                try:
+                    undo()
+                    break
+                except Exception as error:
+                    log.error("%s: going back after a failed commit: %s: %s%s", self.name, what, error, "" if last else "; trying again")
 
     # -- FRR -----------------------------------------------------------------------
 
@@ -156,6 +162,7 @@ class Box:
         """
         difference = self._difference(new)
         if not difference - self.tolerated:
+            self.tolerated &= difference  # what it showed otherwise before may be gone
             return
         log.info("%s: FRR's running configuration differs: %s", self.name, _masked(str(sorted(difference))))
         self._send(frrdiff.steps(frrdiff.parse(self._running()), new), forgive=forgive)
@@ -164,8 +171,9 @@ class Box:
             log.warning("%s: FRR accepted the configuration and shows it differently: %s", self.name, _masked(str(sorted(difference))))
         self.tolerated = frozenset(difference)
 
-    def _difference(self, new: Config) -> set[tuple[frrdiff.Context, str]]:
-        return frrdiff.parse(self._running()).lines() ^ new.lines()
+    def _difference(self, new: Config) -> set[tuple[str, frrdiff.Context, str]]:
+        shown, wanted = frrdiff.parse(self._running()).lines(), new.lines()
+        return {("+", *line) for line in shown - wanted} | {("-", *line) for line in wanted - shown}
 
     def _running(self) -> str:
         """The running configuration of all daemons together, in the text form of vtysh's own collection."""

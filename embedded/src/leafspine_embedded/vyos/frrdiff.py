@@ -15,7 +15,9 @@ Context = tuple[str, ...]
 _OPENERS = (re.compile(r"router bgp |route-map \S+ (permit|deny) \d+$|bfd$|interface |vrf "), re.compile(r"address-family |peer \S+|profile \S+"))
 _OPENED_BY = {"address-family": "router", "peer": "bfd", "profile": "bfd"}
 _NOT_OURS = re.compile(
-    r"(frr |hostname |log |service |domainname |line |username |password |enable |no zebra nexthop|zebra nexthop|debug |end$|Building|Current)"
+    # zebra shows the kernel's forwarding, which is a setting of the system's, as a line of its own.
+    r"((no )?(ip|ipv6) forwarding$|frr |hostname |"
+    r"log |service |domainname |line |username |password |enable |no zebra nexthop|zebra nexthop|debug |end$|Building|Current)"
 )
 # Lines of which a daemon keeps one: the new value replaces the old, and deleting first would do harm (a session, a neighbour).
 _SINGLE_NEIGHBOR = {
@@ -122,10 +124,21 @@ def _top_level(old: Config, new: Config) -> tuple[list[Step], list[Step]]:
     before, after = old.contexts[()], new.contexts[()]
     gone = [line for line in before if line not in set(after)]
     come = [line for line in after if line not in set(before)]
-    replaced = [line for line in gone if _slot(line) is not None and _slot(line) in {_slot(other) for other in come}]
+    dropped = ({_prefix(line) for line in [*gone, *come] if _DROPS.search(line)} & {_prefix(line) for line in come}) - {None}
+    replaced = [line for line in gone if (_slot(line) is not None and _slot(line) in {_slot(other) for other in come}) or _prefix(line) in dropped]
     removed = [Step((), (_no(line),)) for line in gone if line not in replaced]
     added = [Step((), (_no(line),)) for line in replaced] + [Step((), (line,)) for line in come]
     return removed, added
+
+
+# A prefix is dropped or goes to next hops, never both: FRR refuses the one while the other is there.
+_DROPS = re.compile(r" (blackhole|reject|Null0)( |$)")
+
+
+def _prefix(line: str) -> str | None:
+    """Family, prefix and table of a static route."""
+    match = re.match(r"(ip|ipv6) route (\S+) .*?( table \d+)?$", line)
+    return f"{match[1]} {match[2]}{match[3] or ''}" if match else None
 
 
 def _slot(line: str) -> str | None:

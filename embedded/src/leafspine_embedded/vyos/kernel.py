@@ -174,21 +174,24 @@ def apply(namespace: str, now: dict[str, State], want: dict[str, State]) -> bool
     """Make the interfaces what they should be; False when they were. Raises KernelError (some of it may be done then)."""
     for name in want:
         if name not in now:
-            _create_dummy(namespace, name)
+            _create_dummy(namespace, name, want[name].mac)
     lines = commands(now, want)
     if lines:
         run(namespace, "ip", "-batch", "-", text="\n".join(lines) + "\n")
     return bool(lines)
 
 
-def _create_dummy(namespace: str, name: str) -> None:
-    """A dummy interface; on a kernel without that driver the nearest there is: ifb, which has a carrier and delivers nothing either."""
+def _create_dummy(namespace: str, name: str, mac: str) -> None:
+    """A dummy interface, with its old address when it comes back after a failed commit.
+
+    On a kernel without that driver the nearest there is: ifb, which has a carrier and delivers nothing either."""
+    address = ["address", mac] if mac else []
     try:
-        run(namespace, "ip", "link", "add", "dev", name, "type", "dummy")
+        run(namespace, "ip", "link", "add", "dev", name, *address, "type", "dummy")
     except KernelError as error:
         if "Unknown device type" not in str(error):
             raise
-        run(namespace, "ip", "link", "add", "dev", name, "mtu", "1500", "type", "ifb")
+        run(namespace, "ip", "link", "add", "dev", name, *address, "mtu", "1500", "type", "ifb")
 
 
 def sysctl_problem(name: str) -> str | None:

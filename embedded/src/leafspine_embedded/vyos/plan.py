@@ -112,6 +112,7 @@ def _system_sysctls(tree: Tree) -> dict[str, str]:
         "net.ipv6.conf.all.forwarding": "0" if ipv6.has("disable-forwarding") else "1",
         "net.ipv4.conf.all.rp_filter": "0",
         "net.ipv4.conf.default.rp_filter": "0",
+        "net.ipv6.conf.all.keep_addr_on_down": "1",  # else `disable` and its end lose the IPv6 addresses
         "net.ipv4.fib_multipath_hash_policy": "1" if ip.has("multipath", "layer4-hashing") else "0",
         "net.ipv4.fib_multipath_use_neigh": "1" if ip.has("multipath", "ignore-unreachable-nexthops") else "0",
         "net.ipv6.fib_multipath_hash_policy": "1" if ipv6.has("multipath", "layer4-hashing") else "0",

@@ -91,7 +91,8 @@ def _distance(conf: Section, numbers: Section) -> Iterator[str]:
 
 
 def _listen(conf: Section) -> Iterator[str]:
-    yield from conf.one("listen limit", "bgp listen limit {}")
+    if conf.value("listen limit") != "100":  # FRR's default, which it does not write
+        yield from conf.one("listen limit", "bgp listen limit {}")
     for prefix in conf.keys("listen", "range"):
         yield f"bgp listen range {prefix} peer-group {conf.at('listen', 'range', prefix).value('peer-group')}"
 

@@ -154,6 +154,8 @@ def _check(rule: Rule, value: str, shown: list[str]) -> None:
         raise PathError(['Cannot use the double quote (") character in a value string'])
     if "'" in value:
         raise PathError(["Cannot use the single quote (') character in a value string"])
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
+        raise PathError(["Control characters are not allowed in a value", "Value validation failed"])
     if value in rule.refused:
         raise PathError([f"Configuration path: [{' '.join([*shown, value])}] is not supported by the embedded engine"], unsupported=True)
     failed = rule.problems(value)

@@ -128,3 +128,18 @@ def test_who_takes_a_command(context: tuple[str, ...], command: str, first: str)
 
 def test_static_routes_go_through_mgmtd_where_there_is_one() -> None:
     assert daemons((), "ip route 10.0.0.0/8 10.1.1.1", mgmtd=True) == ("mgmtd",)
+
+
+def test_a_prefix_that_was_dropped_is_free_before_it_gets_a_next_hop() -> None:
+    drop, hop = "ip route 10.0.0.0/8 blackhole", "ip route 10.0.0.0/8 10.1.1.1"
+    assert between(f"{drop}\n", f"{hop}\n") == [Step((), (f"no {drop}",)), Step((), (hop,))]
+    assert between(f"{hop}\n", f"{drop}\n") == [Step((), (f"no {hop}",)), Step((), (drop,))]
+    # Elsewhere the new next hop comes first: no packet is lost.
+    assert between(f"{hop}\n", "ip route 10.0.0.0/8 10.1.1.2\n") == [Step((), ("ip route 10.0.0.0/8 10.1.1.2",)), Step((), (f"no {hop}",))]
+    # A table of its own is another route.
+    assert between(f"{drop}\n", f"{hop} table 10\n") == [Step((), (f"{hop} table 10",)), Step((), (f"no {drop}",))]
+    assert between("access-list 1 seq 1 permit any\n", "access-list 1 remark reject this\n")[0].commands == ("access-list 1 remark reject this",)
+
+
+def test_forwarding_is_not_ours() -> None:
+    assert parse("no ip forwarding\nno ipv6 forwarding\nip forwarding\n").lines() == set()

@@ -359,3 +359,11 @@ async def test_no_other_file_is_read_or_written(config: Shell, path: str) -> Non
     assert "No such file or directory" in await config(f"merge '{path}'")
     assert "is not supported by the embedded engine" in await config(f"save '{path}'")
     assert config.router.saved == before
+
+
+@pytest.mark.parametrize("character", ["\x00", "\n", "\r", "\x1b", "\x7f", "\x85"])
+async def test_no_control_characters_in_a_value(config: Shell, character: str) -> None:
+    """They would end a line of a file or a command of a daemon."""
+    for path in ("interfaces ethernet eth1 description", "policy as-path-list AP rule 1 regex", "policy community-list"):
+        assert "Set failed" in await config(f"set {path} 'a{character}b'")
+    assert not config.session.modified
