@@ -29,6 +29,7 @@ from .files import StoreError
 from .machine import Machine, load, ssh_addresses
 from .model import CommitError
 from .rpc import Channel, Refused, Send, open_channel
+from .tree import Tree
 from .watch import Watch
 
 log = logging.getLogger("helper")
@@ -115,6 +116,13 @@ class Helper:
         self._unwatch(name)
         await self.channel.call("gone", router=name)
 
+    async def _listen_again(self, machine: Machine, before: Tree) -> None:
+        """Take up what a commit changed in `service ssh`: other sockets, or only other options of the present ones."""
+        if ssh_addresses(machine.running) != ssh_addresses(before):
+            await self._listen(machine)
+        elif sshoptions.options(machine.running) != sshoptions.options(before):
+            await self.channel.call("ssh", router=machine.name, options=sshoptions.options(machine.running))
+
     async def _listen(self, machine: Machine) -> None:
         """Open the listening sockets that `service ssh` asks for inside the router, and hand them to the service."""
         sockets = []
@@ -160,15 +168,14 @@ class Helper:
         if minutes is not None and (type(minutes) is not int or not 1 <= minutes <= 99999):
             raise Refused(f"{minutes} is no number of minutes")
         async with self.locks[machine.name]:
-            before = machine.running.get(["service", "ssh"])
+            before = machine.running
             try:
                 user, comment = str(arguments.get("user")), None if comment is None else str(comment)
                 revision = await asyncio.to_thread(machine.commit, tree, user=user, comment=comment, minutes=minutes)
             except CommitError as error:
                 raise Refused(error.text, "commit", error.section) from None
             self._watch(machine)
-        if machine.running.get(["service", "ssh"]) != before:
-            await self._listen(machine)
+        await self._listen_again(machine, before)
         return history.to_data(revision)
 
     async def _confirm(self, machine: Machine) -> bool:
@@ -195,7 +202,7 @@ class Helper:
         async with self.locks[machine.name]:
             if machine.pending is None:
                 return
-            before = machine.running.get(["service", "ssh"])
+            before = machine.running
             # From here it is not cancelled any more: who asks to confirm waits for the lock and comes too late.
             self.timers.pop(machine.name, None)
             try:
@@ -203,8 +210,7 @@ class Helper:
             except CommitError as error:
                 log.error("%s: commit-confirm: going back failed: %s", machine.name, error)
             await self._tell(machine)
-        if machine.running.get(["service", "ssh"]) != before:
-            await self._listen(machine)
+        await self._listen_again(machine, before)
 
     async def _tell(self, machine: Machine) -> None:
         """The service's copy becomes what the router is."""

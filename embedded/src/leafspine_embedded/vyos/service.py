@@ -139,6 +139,9 @@ class Service:
             state.update(arguments, new=bool(arguments["new"]))
         elif name == "listening":
             await self._listen()
+        elif name == "ssh":
+            if router in self.listeners:
+                self.listeners[router].update(dict(arguments["options"]))
         elif name == "gone":
             self.routers.pop(router, None)
             listener = self.listeners.pop(router, None)

@@ -302,9 +302,14 @@ class Listener:
                     x11_forwarding=False,
                     compression_algs=None,
                     server_version="VyOS-embedded",
-                    **options,
+                    **{**sshoptions.DEFAULTS, **options},
                 )
             )
+
+    def update(self, options: dict[str, Any]) -> None:
+        """Other options for the connections that come."""
+        for acceptor in self._acceptors:
+            acceptor.update(**{**sshoptions.DEFAULTS, **options})
 
     def close(self, *, sessions: bool) -> None:
         """Stop listening; with `sessions` end every connection too."""

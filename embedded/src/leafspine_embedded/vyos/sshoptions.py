@@ -8,6 +8,8 @@ from .tree import Tree
 
 # The groups VyOS puts every login user in.
 GROUPS = frozenset({"users", "frr", "frrvty", "vyattacfg", "sudo", "adm", "dip", "disk"})
+# What `asyncssh.listen` does when nothing is said.
+DEFAULTS: dict[str, Any] = {"encryption_algs": (), "mac_algs": (), "kex_algs": (), "rekey_bytes": 1 << 30, "rekey_seconds": 3600}
 _LISTS = {"ciphers": "encryption_algs", "mac": "mac_algs", "key-exchange": "kex_algs"}
 
 
