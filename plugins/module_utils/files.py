@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 def read_text(path: str) -> str | None:
     """The file's text, or None when there is no such file."""
+    if "\0" in path:  # no file can have such a name
+        return None
     try:
         with open(path, encoding="utf-8") as handle:
             return handle.read()

@@ -72,7 +72,7 @@ class Cluster:
         """What there is. without_tool: a missing executable means that there is no cluster, instead of a failure."""
         found = Found(made=self._record(), kubeconfig=read_text(self.settings.kubeconfig))
         if without_tool and self.tool.find() is None:
-            self.warnings.append(f"{self.tool.executable[0]} is not installed, so cluster {self.name} is taken to be absent")
+            self.warnings.append(f"{(self.tool.executable or ['kind'])[0]} is not installed, so cluster {self.name} is taken to be absent")
             return found
         found.nodes = self.nodes()
         return found

@@ -257,6 +257,9 @@ def main() -> None:
         required_if=[("state", "present", ["topology"])],
         supports_check_mode=True,
     )
+    wrong = [str(router) for router, text in module.params["boot_configs"].items() if not isinstance(router, str) or not isinstance(text, str)]
+    if wrong:
+        module.fail_json(msg=f"boot_configs: {', '.join(wrong)}: a configuration must be a text, by the router's name")
     lab = Lab(module)
     try:
         result = present(lab) if module.params["state"] == "present" else absent(lab)

@@ -139,12 +139,14 @@ state:
 """
 
 import concurrent.futures
+import ipaddress
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
@@ -216,6 +218,28 @@ def examine_tool(name: str) -> dict[str, str | None]:
     return {"path": path, "version": version_in(done.stdout), "error": said}
 
 
+def address_and_port(name: str, place: Any) -> tuple[str, int]:
+    """Of C(address:port). Raises ValueError."""
+    address, _, port = str(place).rpartition(":")
+    if not address or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"routers: {name}: {place!r} is no address:port")
+    return address, int(port)
+
+
+def checked_options(params: dict[str, Any]) -> None:
+    """Raises ValueError for what the argument specification lets pass and nothing below can use."""
+    for entry in params["subnets"]:
+        try:
+            ipaddress.ip_network(entry["subnet"])
+        except ValueError as error:
+            raise ValueError(f"subnets: {entry['purpose']}: {error}") from None
+    for name, value in params["limits"].items():
+        if not isinstance(value, (int, str)) or isinstance(value, bool) or not str(value).isdigit() or not re.fullmatch(r"[a-z0-9_.-]+[a-z0-9_]", str(name)):
+            raise ValueError(f"limits: {name!r}: {value!r}: a sysctl's name and a whole number are needed")
+    if not 0 < params["connect_timeout"] <= 600:
+        raise ValueError(f"connect_timeout: {params['connect_timeout']} is not between 0 and 600 seconds")
+
+
 def existing_parent(path: str) -> str:
     path = os.path.abspath(path)
     while not os.path.exists(path):
@@ -283,8 +307,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    try:
+        places = {name: address_and_port(name, place) for name, place in params["routers"].items()}
+        checked_options(params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     endpoint = kubernetes_endpoint(params["kubeconfig"])
-    places = {name: (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1])) for name, place in params["routers"].items()}
     with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
         cluster = pool.submit(answers, module, *endpoint) if endpoint else None
         routers = dict(zip(places, pool.map(lambda place: answers(module, *place), places.values()), strict=True))

@@ -57,6 +57,7 @@ commands:
   elements: str
 """
 
+import ipaddress
 import json
 import os
 from typing import Any
@@ -76,7 +77,10 @@ class Node:
 
     def ip(self, *words: str, must: bool = True) -> str | None:
         """Standard output of ``ip`` on the node, None when it failed and need not succeed."""
-        rc, out, err = self.module.run_command([*self.prefix, "ip", *words])
+        try:
+            rc, out, err = self.module.run_command([*self.prefix, "ip", *words], handle_exceptions=False)
+        except (OSError, ValueError) as error:
+            self.module.fail_json(msg=f"exec: {' '.join(self.prefix)} cannot be run on this host: {error}")
         if rc == 0:
             return str(out)
         if must:
@@ -155,6 +159,13 @@ def main() -> None:
         missing = [key for key in needed if key not in entry]
         if missing:
             module.fail_json(msg=f"nodes: {entry.get('node', entry)!r} lacks {', '.join(missing)}; every node needs {', '.join(needed)}")
+        try:
+            ipaddress.IPv4Interface(f"{entry['address']}/{entry['prefix_length']}")
+            ipaddress.IPv4Address(str(entry["gateway"]))
+        except ValueError as error:
+            module.fail_json(msg=f"nodes: {entry['node']!r}: {error}; address and gateway are IPv4 addresses, prefix_length 0 to 32")
+        if not isinstance(entry["node"], str) or not isinstance(entry["interface"], str) or not entry["node"] or not entry["interface"]:
+            module.fail_json(msg=f"nodes: {entry['node']!r}: node and interface must be names")
     try:
         result = run(module)
     except NodeError as error:

@@ -6,7 +6,6 @@ The tests run in the order of this file and share one lab; a test that needs it 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from typing import Any
 import jsonschema
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
-from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
+from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
 from ansible_collections.leafspine.calico.tests.integration.helpers.snapshot import Snapshot
 
@@ -64,24 +64,6 @@ def running(lab: Lab, bare: Snapshot) -> Lab:
     outcome = succeeded(lab.play("site"))
     assert set(outcome.recap("changed")) == {"labhost", *ROUTERS}
     return lab
-
-
-def router_cli(lab: Lab, router: str, *lines: str) -> str:
-    """Lines given to a router's command line over SSH, as a person types them."""
-    intent = json.loads(subprocess.run(inventory_command(lab, router), capture_output=True, text=True, check=True, cwd=ROOT).stdout)
-    secret = lab.directory / "secrets" / "router_password"
-    askpass = lab.folder / "askpass"
-    askpass.write_text(f"#!/bin/sh\ncat {secret}\n")
-    askpass.chmod(0o700)
-    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "PubkeyAuthentication=no"]
-    command = ["ssh", "-tt", *(word for option in options for word in ("-o", option)), f"vyos@{intent['ansible_host']}"]
-    environment = os.environ | {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ""}
-    given = "".join(f"{line}\n" for line in [*lines, "exit"])
-    return subprocess.run(command, input=given, capture_output=True, text=True, env=environment, timeout=60, check=False).stdout
-
-
-def inventory_command(lab: Lab, host: str) -> list[str]:
-    return [str(ROOT / ".venv/bin/ansible-inventory"), "-i", str(lab.inventory), "--host", host]
 
 
 # --- before it is there ------------------------------------------------------------------------------------------------------

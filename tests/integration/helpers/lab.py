@@ -122,6 +122,13 @@ class Lab:
 
     def play(self, playbook: str, *options: str, timeout: int = 600) -> Outcome:
         """Run a playbook of the project on this lab; never raises for a failing playbook."""
+        code = self.start(playbook, *options).wait(timeout)
+        text = (self.folder / f"{playbook}.out").read_text()
+        self.wait_unlocked()
+        return Outcome(code, parse_report(text), text)
+
+    def start(self, playbook: str, *options: str, out: str = "") -> subprocess.Popen[bytes]:
+        """Start a playbook; what it prints is in <folder>/<out or playbook>.out."""
         environment = os.environ | {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
@@ -131,13 +138,9 @@ class Lab:
         }
         command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.inventory), f"playbooks/{playbook}.yml", *options]
         command += ["-e", json.dumps(VARIABLES)] if VARIABLES else []
-        with (self.folder / f"{playbook}.out").open("w+") as out:
+        with (self.folder / f"{out or playbook}.out").open("w") as output:
             # A file, not a pipe: persistent connections outlive the playbook and would keep a pipe open.
-            done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT, timeout=timeout, check=False)
-            out.seek(0)
-            text = out.read()
-        self.wait_unlocked()
-        return Outcome(done.returncode, parse_report(text), text)
+            return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
 
     @property
     def lock(self) -> Path:

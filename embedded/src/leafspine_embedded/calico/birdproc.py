@@ -12,7 +12,7 @@ import os
 import signal
 from pathlib import Path
 
-from leafspine_embedded.common import crashes, logs, process, state
+from leafspine_embedded.common import crashes, logs, netns, process, state
 
 from . import birdctl
 
@@ -34,6 +34,14 @@ class Bird:
 
     def alive(self) -> bool:
         return process.alive(self.directory, "bird")
+
+    def at_home(self) -> bool:
+        """Whether it runs in the namespace that has the node's name now."""
+        number = process.pid(self.directory, "bird")
+        try:
+            return number is not None and os.stat(f"/proc/{number}/ns/net").st_ino == netns.inode(self.namespace)
+        except FileNotFoundError:
+            return False
 
     def read(self) -> str | None:
         """The configuration it was last given, None before the first."""

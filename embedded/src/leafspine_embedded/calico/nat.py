@@ -55,6 +55,24 @@ def render(pools: Sequence[Pool], config: BgpConfiguration) -> str:
     )
 
 
+async def present(namespace: str, timeout: float = 10.0) -> bool:
+    """Whether the table with its chains is there; somebody may have flushed the rules of the node."""
+    process = await asyncio.create_subprocess_exec(
+        *netns.prefix(namespace),
+        *("nft", "-t", "list", "chain", "ip", TABLE, "nat-outgoing"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), timeout)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False
+    return process.returncode == 0 and b"masquerade" in output
+
+
 async def apply(namespace: str, text: str, timeout: float = 10.0) -> None:
     """Load a rendered table in a namespace. Raises NatError."""
     process = await asyncio.create_subprocess_exec(

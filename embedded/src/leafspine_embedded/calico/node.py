@@ -136,9 +136,24 @@ class Agent:
                     detect_at = loop.time() + _DETECT_EVERY
                     with contextlib.suppress(autodetect.AutodetectError):
                         await self.describe()
+                    if not await self._whole():
+                        await self.synchronise()
                 await self._wait(changed, stop)
         finally:
             self.hub.unsubscribe(changed)
+
+    async def _whole(self) -> bool:
+        """False when somebody took away what this agent made: the node's namespace (a new one has its name), or its rules."""
+        if self.bird.alive() and not self.bird.at_home():
+            self.log("the node's network namespace is another one: BIRD starts again in it")
+            self.bird.kill()
+        if self._nat and not await nat.present(self.namespace):
+            self.log("the node's NAT rules are gone: they are written again")
+            self._nat = ""
+        if self.bird.alive() and self._nat:
+            return True
+        await asyncio.to_thread(self.prepare_kernel)
+        return False
 
     def _ready(self) -> None:
         if self.bird.alive() and self.name not in self.cluster.cni_ready:

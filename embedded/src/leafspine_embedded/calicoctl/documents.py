@@ -167,6 +167,10 @@ def resource(raw: Any) -> Object:
     if not isinstance(raw, dict):
         raise ParseError(f"{_DECODING}json: cannot unmarshal {_go_type(raw)} into Go value of type map[string]interface {{}}")
     kind, version = raw.get("kind") or "", raw.get("apiVersion") or ""
+    if not isinstance(kind, str) or not isinstance(version, str):
+        wrong = kind if not isinstance(kind, str) else version
+        field = "kind" if not isinstance(kind, str) else "apiVersion"
+        raise ParseError(f"{_DECODING}json: cannot unmarshal {_go_type(wrong)} into Go struct field TypeMeta.{field} of type string")
     if kind not in BY_NAME or version != API_VERSION:
         known = kind in ELSEWHERE.values() and version == API_VERSION
         raise ParseError(f"unknown resource type ({kind}) and/or version ({version}){': not supported by the embedded engine' if known else ''}")

@@ -123,6 +123,8 @@ def _nodes(check: _Keys, body: dict[str, Any], lab: str, prefix: str, directory:
         raise EngineError("topology: nodes must be a mapping with at least one node")
     defaults = check.mapping(body.get("defaults") or {}, "defaults", "types.NodeDefinition", _NODE, _NODE_REFUSED)
     kinds = body.get("kinds") or {}
+    if not isinstance(kinds, Mapping):
+        raise EngineError(f"yaml: unmarshal errors:\n  kinds: cannot unmarshal {type(kinds).__name__} into map[string]*types.NodeDefinition")
     nodes = {}
     for name, definition in definitions.items():
         own = check.mapping(definition or {}, f'node "{name}"', "types.NodeDefinition", _NODE, _NODE_REFUSED)

@@ -75,7 +75,7 @@ def parse(text: str, *, name: str = "", image: str = "") -> Config:
     raw = _decode(text)
     chosen = name or raw.get("name") or "kind"
     _check_name(chosen)
-    nodes = raw.get("nodes") or [{"role": CONTROL_PLANE}]
+    nodes = [node or {} for node in raw.get("nodes") or [{"role": CONTROL_PLANE}]]
     networking = raw.get("networking") or {}
     problems = [*_networking_problems(networking), *_node_problems(nodes)]
     if problems:

@@ -57,6 +57,8 @@ def registration(name: str, role: str, version: str, labels: str, patches: list[
 
 
 def _documents(patch: str) -> list[dict[str, Any]]:
+    if not isinstance(patch, str):
+        raise KindError("failed to generate kubeadm config content: an entry of kubeadmConfigPatches must be a text")
     try:
         found = [value for value in yaml.safe_load_all(patch) if value is not None]
     except yaml.YAMLError as error:

@@ -1,0 +1,204 @@
+"""What breaks is repaired, and nothing else is touched: drift by hand, dead daemons, runs that are killed, two runs at once, a reboot.
+
+One lab for the file. Every case of drift: the whole host is afterwards as before, exactly the named sessions came up anew, and a second run
+changes nothing. tests/faults/soak.py does the same for longer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ansible_collections.leafspine.calico.tests.integration.helpers import faults, snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
+from ansible_collections.leafspine.calico.tests.integration.helpers.faults import flapped, sessions, until, until_same
+from ansible_collections.leafspine.calico.tests.integration.helpers.kill import killed_run
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome
+
+pytestmark = pytest.mark.root
+NET = "10.135"
+LEAF0 = {f"leaf0 {NET}.10.2", f"leaf0 {NET}.12.2", f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}
+UPLINK = {f"leaf0 {NET}.10.2", f"spine0 {NET}.10.1"}
+SPINE1 = {f"spine1 {NET}.12.1", f"spine1 {NET}.11.1", f"leaf0 {NET}.12.2", f"leaf1 {NET}.11.2"}
+ALL = 12  # eight ends of sessions between leaves and spines, four of leaves with nodes
+
+
+def succeeded(outcome: Outcome) -> Outcome:
+    assert outcome.rc == 0, str(outcome)
+    return outcome
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    # Detection of dead links that a busy machine does not set off by itself: this file counts which sessions come up anew.
+    patient = {"bgp": {"bfd": {"interval": 1000, "multiplier": 20}}}
+    made = Lab("tg-faults", tmp_path_factory.mktemp("tg-faults"), octet=135, management="172.29.35.0/24", bridge_prefix="tgf-", changes=patient)
+    succeeded(made.play("destroy"))
+    succeeded(made.play("site", timeout=900))
+    until("sessions", lambda: len(sessions(made)) == ALL)
+    yield made
+    made.play("destroy")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """by: what a person does; tags: of the run that repairs it, "" when the lab does so by itself; flaps: sessions that come up anew."""
+
+    by: Callable[[Lab], object]
+    tags: str
+    flaps: frozenset[str] | set[str]
+
+
+def kill(*names: str) -> Callable[[Lab], None]:
+    def by(lab: Lab) -> None:
+        for name in names:
+            os.kill(faults.process_of(lab, name), signal.SIGKILL)
+
+    return by
+
+
+def remove_neighbour(lab: Lab) -> None:
+    router_cli(lab, "leaf0", "configure", f"delete protocols bgp neighbor {NET}.10.2", "commit", "exit")
+
+
+def delete_objects(lab: Lab) -> None:
+    lab.tool("calicoctl", "delete", "bgppeer", "rack0-to-leaf0")
+    lab.tool("kubectl", "delete", "service", "app")
+
+
+DRIFTS = {
+    "a line of a router": Drift(remove_neighbour, "vyos_fabric", UPLINK),
+    "an uplink": Drift(lambda lab: ip("-n", f"clab-{lab.name}-leaf0", "link", "delete", "eth1"), "containerlab", UPLINK),
+    "a router's namespace": Drift(lambda lab: ip("netns", "delete", f"clab-{lab.name}-spine1"), "containerlab,vyos_fabric", SPINE1),
+    "a server's link": Drift(lambda lab: ip("-n", lab.node("worker"), "link", "delete", "net0"), "containerlab", {f"leaf0 {NET}.5.11"}),
+    "a default route": Drift(lambda lab: ip("-n", lab.node("worker"), "route", "delete", "default"), "containerlab", frozenset()),
+    "a bridge": Drift(lambda _lab: ip("link", "delete", "tgf-leaf0"), "linux_bridges,containerlab", {f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}),
+    "objects of the API": Drift(delete_objects, "calico_bgp,demo_app", {f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}),
+    "bgpd": Drift(kill("spine1-bgpd"), "", SPINE1),
+    "BIRD": Drift(lambda lab: kill(f"{lab.node('worker')}-bird")(lab), "", {f"leaf0 {NET}.5.11"}),
+    "the API server": Drift(lambda lab: [os.kill(pid, signal.SIGKILL) for pid in faults.servers_of(lab)], "", frozenset()),
+    "the rules of a node": Drift(lambda lab: ip("netns", "exec", lab.node("worker2"), "nft", "flush", "ruleset"), "", frozenset()),
+    "a pod": Drift(
+        lambda lab: lab.tool("kubectl", "delete", "pod", "-l", "app=app", "--field-selector", f"spec.nodeName={lab.node('worker3')}"), "", frozenset()
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DRIFTS)
+def test_drift_is_repaired_and_only_that(lab: Lab, what: str) -> None:
+    drift = DRIFTS[what]
+    before, up = faults.state(), sessions(lab)
+    assert len(up) == ALL
+    drift.by(lab)
+    if drift.tags:
+        assert snapshot.difference(before, faults.state()) or what in ("a line of a router", "objects of the API"), "nothing was broken"
+        repaired = succeeded(lab.play("site", "--tags", drift.tags))
+        assert repaired.changed()
+    until("pods", lambda: faults.pod_count(lab) == 8)
+    until("sessions", lambda: len(sessions(lab)) == ALL)
+    until_same(before)
+    assert flapped(up, sessions(lab)) == drift.flaps
+    assert faults.health(lab)["healthy"]
+
+
+def test_after_all_that_site_changes_nothing(lab: Lab) -> None:
+    outcome = succeeded(lab.play("site"))
+    assert not outcome.changed()
+
+
+def test_crashes_are_told_with_their_reason(lab: Lab) -> None:
+    told = {entry["process"]: entry["reason"] for entry in faults.health(lab)["crashes"]}
+    assert "killed by SIGKILL" in told["spine1-bgpd"]
+    assert "killed by SIGKILL" in told["server"]
+    assert f"{lab.node('worker')}-bird" in told
+
+
+# --- two runs, killed runs, a reboot ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_says_who_works_on_the_lab_and_a_killed_one_leaves_no_lock(lab: Lab) -> None:
+    first = lab.start("site", "--tags", "linux_bridges")
+    try:
+        until("the lock", lambda: lab.lock.exists() and lab.lock.read_text())
+        first.send_signal(signal.SIGSTOP)  # it hangs while it has the lock
+        second = lab.start("site", "--tags", "linux_bridges", "-e", "preflight_lock_wait=0", out="second")
+        assert second.wait(300) != 0
+        said = (lab.folder / "second.out").read_text()
+        assert f"another run works on this lab: site.yml of root on {os.uname().nodename} (process {first.pid})" in said
+    finally:
+        first.kill()
+        first.wait()
+    until("the lock is free", lambda: not lab.lock.exists(), 10)
+    assert not succeeded(lab.play("site", "--tags", "linux_bridges")).changed()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_run_that_is_killed_anywhere_is_made_whole_by_the_next(lab: Lab, seed: int) -> None:
+    killed = killed_run(lab, random.Random(seed))
+    succeeded(lab.play("site", timeout=900))
+    until("sessions", lambda: len(sessions(lab)) == ALL)
+    until("pods", lambda: faults.pod_count(lab) == 8)
+    assert faults.health(lab)["healthy"], killed
+
+
+def test_a_reboot(lab: Lab) -> None:
+    """Namespaces, processes and /run are gone, files below /var/lib are left: site builds the lab again, with the routers' saved configurations."""
+    kept = {path: path.read_bytes() for path in (lab.directory / "secrets").iterdir()}
+    reboot(lab)
+    succeeded(lab.play("site", timeout=900))
+    until("sessions", lambda: len(sessions(lab)) == ALL)
+    until("pods", lambda: faults.pod_count(lab) == 8)
+    assert {path: path.read_bytes() for path in (lab.directory / "secrets").iterdir()} == kept
+
+
+def reboot(lab: Lab) -> None:
+    """What is left of a lab after its machine went down: the files on disk."""
+    cluster = Path("/run/leafspine/clusters") / lab.name
+    bridge = json.loads((cluster / "network.json").read_text())["bridge"]
+    pods = {path.name for path in (cluster / "netns").iterdir()}
+    marks = [f"LEAFSPINE_PROCESS=/run/leafspine/{kind}/{lab.name}/".encode() for kind in ("labs", "clusters")]
+    names = [path.name for path in Path("/run/netns").iterdir() if path.name.startswith((f"clab-{lab.name}-", f"{lab.name}-")) or path.name in pods]
+    inodes = {os.stat(f"/run/netns/{name}").st_ino for name in names}
+    for entry in Path("/proc").iterdir():
+        try:
+            mine = entry.name.isdigit() and (any(mark in (entry / "environ").read_bytes() for mark in marks) or os.stat(entry / "ns/net").st_ino in inodes)
+        except OSError:
+            continue
+        if mine and int(entry.name) != os.getpid():
+            os.kill(int(entry.name), signal.SIGKILL)
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in sorted((path for path in mounts if path.startswith(f"{cluster}/")), key=len, reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False)
+    for name in names:
+        ip("netns", "delete", name)
+    time.sleep(0.5)
+    for link in ("tgf-leaf0", "tgf-leaf1", lab.name, bridge):
+        ip("link", "delete", link)
+    subprocess.run(["rm", "-rf", f"/run/leafspine/labs/{lab.name}", str(cluster)], check=True)
+
+
+def test_destroy_that_is_killed_is_finished_by_the_next(lab: Lab) -> None:
+    run = lab.start("destroy")
+    time.sleep(random.Random(4).uniform(1, 6))
+    run.kill()
+    run.wait()
+    succeeded(lab.play("destroy"))
+    assert not lab.directory.exists()
+    assert orphans(lab) == []
+
+
+def orphans(lab: Lab) -> list[str]:
+    """Whatever still bears the lab's name."""
+    return [f"{place}: {value}" for place, value in snapshot.take().items() if lab.name in place or "tgf-" in place]
