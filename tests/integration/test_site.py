@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
 from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
-from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome, namespace_of
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
 from ansible_collections.leafspine.calico.tests.integration.helpers.snapshot import Snapshot
 
