@@ -100,6 +100,9 @@ def leaf(wires: None, tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 async def cluster(wires: None, tmp_path: Path) -> AsyncIterator[tuple[Store, ClusterContext]]:
+    # BIRD runs as a user of its own, which must be able to pass the folders above its configuration.
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
     store = Store()
     for name in ("default", "kube-system"):
         store.create(NAMESPACES, {"metadata": {"name": name}})

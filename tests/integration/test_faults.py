@@ -6,9 +6,14 @@ changes nothing. tests/faults/soak.py does the same for longer.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import os
+import pwd
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.leafspine.calico.tests.integration.helpers import faults, snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers import faults, security, snapshot
 from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
-from ansible_collections.leafspine.calico.tests.integration.helpers.faults import flapped, sessions, until, until_same
+from ansible_collections.leafspine.calico.tests.integration.helpers.faults import ROUTERS, flapped, sessions, until, until_same
 from ansible_collections.leafspine.calico.tests.integration.helpers.kill import killed_run
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome
 
@@ -125,6 +130,100 @@ def test_crashes_are_told_with_their_reason(lab: Lab) -> None:
     assert f"{lab.node('worker')}-bird" in told
 
 
+# --- what the machine lacks ------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def mounted(*options: str) -> Iterator[None]:
+    """Something over something for the length of a test; the last option is the place."""
+    subprocess.run(["mount", *options], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", options[-1]], check=True)
+
+
+def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: Lab) -> None:
+    with mounted("--bind", shutil.which("false") or "", "/usr/lib/frr/bgpd"):
+        ip("netns", "delete", f"clab-{lab.name}-spine1")
+        outcome = lab.play("site", "--tags", "containerlab")
+    assert outcome.rc != 0
+    assert any("bgpd of spine1 did not start" in failure for failure in outcome.failures()), str(outcome)
+    succeeded(lab.play("site", "--tags", "containerlab,vyos_fabric"))
+    until("sessions", lambda: len(sessions(lab)) == ALL)
+
+
+def test_a_full_disk_is_told_before_anything_is_touched(lab: Lab) -> None:
+    before = faults.state()
+    with mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(lab.directory)):
+        outcome = lab.play("site", "--tags", "preflight")
+    assert outcome.rc != 0
+    assert any("disk: " in failure and "500 MB are needed" in failure for failure in outcome.failures()), str(outcome)
+    until_same(before)
+
+
+# --- what it offers to strangers -------------------------------------------------------------------------------------------------
+
+
+def test_it_listens_on_its_own_addresses_only(lab: Lab) -> None:
+    """Nothing on the host itself; on routers SSH as nobody and BGP as frr; on nodes BGP and, on the control plane's address alone, the API."""
+    node = {lab.node(server) for server in ("control-plane", "worker", "worker2", "worker3")}
+    assert not [entry for entry in security.listeners() if _is_ours(entry, lab)]
+    for router in ROUTERS:
+        found = {(entry.port, pwd.getpwuid(entry.user).pw_name) for entry in security.listeners(f"clab-{lab.name}-{router}")}
+        assert found == {(22, "nobody"), (179, "frr")}
+    api = _api(lab)
+    assert {(entry.address, entry.port) for name in node for entry in security.listeners(name) if entry.port != 179} == {api}
+
+
+def _is_ours(entry: security.Listener, lab: Lab) -> bool:
+    return entry.address.startswith((f"{NET}.", "172.29.35.")) or (entry.address, entry.port) == _api(lab)
+
+
+def _api(lab: Lab) -> tuple[str, int]:
+    server = re.search(r"server: https://([0-9.]+):(\d+)", (lab.directory / "kubeconfig").read_text())
+    assert server is not None
+    return server[1], int(server[2])
+
+
+def test_secrets_are_in_no_log_no_argument_list_and_no_file_that_others_read(lab: Lab) -> None:
+    wanted = security.secrets(lab)
+    assert {"router_password", "bgp_password", "admin.key", "sa.key", "ssh_host_ed25519_key"} <= set(wanted)
+    # The search finds what is there to be found.
+    open_file = Path("/run/leafspine/tg-open")
+    open_file.write_bytes(b"x " + wanted["router_password"])
+    open_file.chmod(0o644)
+    assert security.in_files(wanted, "/run/leafspine") == ["router_password in /run/leafspine/tg-open"]
+    open_file.unlink()
+    assert security.in_processes(wanted) == []
+    folders = ("/run/leafspine", "/var/lib/leafspine", "/opt/leafspine", "/var/tmp")
+    assert security.in_files(wanted, *folders) == []
+    assert security.in_files(wanted, *folders, logs=True) == []
+    text = (lab.folder / "site.out").read_bytes()
+    assert [name for name, value in wanted.items() if value in text] == []
+
+
+def test_noise_and_guesses_are_harmless(lab: Lab) -> None:
+    """500 pieces of nonsense to SSH and to the API, plain and within TLS, and 40 guessed passwords: nobody gets in, both go on, none grows much."""
+    before = faults.health(lab)
+    size = {pid: security.resident(pid) for pid in (faults.process_of(lab, "cli"), *faults.servers_of(lab))}
+    chance = random.Random(1)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for number in range(500):
+            if number % 2:
+                pool.submit(security.throw, *_api(lab), security.garbage(chance), tls=number % 4 == 1)
+            else:
+                pool.submit(security.throw, faults.address_of(lab, "leaf0"), 22, security.garbage(chance))
+    assert security.guess(faults.address_of(lab, "leaf0"), 40) == 0
+    anonymous = subprocess.run(["curl", "-sk", "https://{}:{}/api/v1/secrets".format(*_api(lab))], capture_output=True, text=True, check=True).stdout
+    assert json.loads(anonymous)["code"] in (401, 403)
+    assert lab.tool("kubectl", "get", "nodes").returncode == 0
+    assert "system-as" in router_cli(lab, "leaf0", "show configuration commands | no-more")
+    after = faults.health(lab)
+    assert [(entry["process"], entry["pid"]) for entry in after["processes"]] == [(entry["process"], entry["pid"]) for entry in before["processes"]]
+    assert {pid: security.resident(pid) - then for pid, then in size.items() if security.resident(pid) - then > 40_000} == {}
+
+
 # --- two runs, killed runs, a reboot ---------------------------------------------------------------------------------------------
 
 
@@ -147,10 +246,28 @@ def test_a_second_run_says_who_works_on_the_lab_and_a_killed_one_leaves_no_lock(
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_run_that_is_killed_anywhere_is_made_whole_by_the_next(lab: Lab, seed: int) -> None:
     killed = killed_run(lab, random.Random(seed))
+    if seed == 1:
+        look_ahead(lab)
     succeeded(lab.play("site", timeout=900))
     until("sessions", lambda: len(sessions(lab)) == ALL)
     until("pods", lambda: faults.pod_count(lab) == 8)
     assert faults.health(lab)["healthy"], killed
+
+
+def look_ahead(lab: Lab) -> None:
+    """At what is half there: it tells what would be made, makes nothing, and shows no secret."""
+    wanted = security.secrets(lab) if (lab.directory / "secrets").is_dir() else {}
+    before = until("nothing goes on any more", settled)
+    outcome = succeeded(lab.play("site", "--check", "--diff"))
+    assert snapshot.difference(before, faults.state()) == []
+    assert [name for name, value in wanted.items() if value.decode() in outcome.text] == []
+
+
+def settled() -> snapshot.Snapshot:
+    """The host's state once it has stayed the same for two seconds, {} before."""
+    before = faults.state()
+    time.sleep(2)
+    return before if not snapshot.difference(before, faults.state()) else {}
 
 
 def test_a_reboot(lab: Lab) -> None:

@@ -86,3 +86,15 @@ def servers_of(lab: Lab) -> list[int]:
     """The cluster's server below its supervisor."""
     parent = process_of(lab, "server")
     return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def helper_of(lab: Lab) -> list[int]:
+    """The routers' helper below its supervisor."""
+    parent = process_of(lab, "helper")
+    return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def address_of(lab: Lab, router: str) -> str:
+    """Management address of a router, where its CLI answers over SSH."""
+    state = json.loads(Path(f"/run/leafspine/labs/{lab.name}/state.json").read_text())
+    return str(state["nodes"][router]["address"].partition("/")[0])

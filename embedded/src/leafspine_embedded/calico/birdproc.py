@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from leafspine_embedded.common import crashes, logs, netns, process, state
 from . import birdctl
 
 BIRD = "/usr/sbin/bird"
+USER = "bird"  # the package's; BIRD keeps the capabilities it needs for routes and port 179
+
+
+def _account() -> pwd.struct_passwd | None:
+    """BIRD's own user; None on a machine that has none."""
+    try:
+        return pwd.getpwnam(USER)
+    except KeyError:
+        return None
 
 
 class Bird:
@@ -82,13 +92,20 @@ class Bird:
             raise birdctl.BirdError(f"BIRD died more than {self.budget.most} times within {self.budget.window:g} s: {why}")
         await asyncio.sleep(pause)
 
+    def _write(self, text: str) -> None:
+        """The configuration may hold passwords: for root and BIRD's own group."""
+        state.write_atomic(self.configuration, text, mode=0o640)
+        account = _account()
+        if account is not None:
+            os.chown(self.configuration, 0, account.pw_gid)
+
     async def _configure(self, text: str, before: str | None) -> str:
-        state.write_atomic(self.configuration, text)
+        self._write(text)
         try:
             await birdctl.ask_async(self.socket, "configure")
         except birdctl.BirdError:
             if before is not None:
-                state.write_atomic(self.configuration, before)
+                self._write(before)
             raise
         return "configured"
 
@@ -96,9 +113,10 @@ class Bird:
         state.ensure_dir(self.directory)
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        state.write_atomic(self.configuration, text)
+        self._write(text)
         # -R only when an earlier BIRD left routes behind: it waits for the neighbours before it touches the kernel's table.
         argv = [BIRD, "-f", *(["-R"] if restarted else []), "-c", str(self.configuration), "-s", str(self.socket)]
+        argv += ["-u", USER, "-g", USER] if _account() is not None else []
         process.spawn(argv, name="bird", run_dir=self.directory, netns=self.namespace, log=self.log)
         deadline = asyncio.get_running_loop().time() + 5.0
         pause = 0.005
