@@ -90,6 +90,15 @@ class ActionModule(ActionBase):
                 os.killpg(0, signal.SIGKILL)
 
             threading.Thread(target=end_with_it, daemon=True).start()
+            self._connection_of_its_own()
             self._low_level_execute_command(command, sudoable=True)
         finally:
             os._exit(0)
+
+    def _connection_of_its_own(self) -> None:
+        """Over SSH no shared connection: it is cut when this run ends, and others may use the shared one. (ssh takes the first of equal options.)"""
+        try:
+            arguments = self._connection.get_option("ssh_args")
+        except KeyError:
+            return
+        self._connection.set_option("ssh_args", f"-o ControlMaster=no -o ControlPath=none {arguments or ''}")

@@ -70,7 +70,11 @@ def until(check: Callable[[], Any], what: str, timeout: float = 20.0) -> Any:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    found = Cluster(tmp_path_factory.mktemp("c"))
+    folder = tmp_path_factory.mktemp("c")
+    # BIRD runs as a user of its own, which must be able to pass the folders above its configuration.
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o711)
+    found = Cluster(folder)
     try:
         found.kind("create", "cluster", "--name", NAME, "--config", "-", stdin=KIND)
         found.run("ip", "netns", "add", LEAF)

@@ -143,6 +143,7 @@ def mounted(*options: str) -> Iterator[None]:
         subprocess.run(["umount", "-l", options[-1]], check=True)
 
 
+@pytest.mark.soak
 def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: Lab) -> None:
     with mounted("--bind", shutil.which("false") or "", "/usr/lib/frr/bgpd"):
         ip("netns", "delete", f"clab-{lab.name}-spine1")
@@ -153,6 +154,7 @@ def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: La
     until("sessions", lambda: len(sessions(lab)) == ALL)
 
 
+@pytest.mark.soak
 def test_a_full_disk_is_told_before_anything_is_touched(lab: Lab) -> None:
     before = faults.state()
     with mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(lab.directory)):
@@ -160,6 +162,43 @@ def test_a_full_disk_is_told_before_anything_is_touched(lab: Lab) -> None:
     assert outcome.rc != 0
     assert any("disk: " in failure and "500 MB are needed" in failure for failure in outcome.failures()), str(outcome)
     until_same(before)
+
+
+# --- a person at the keyboard ------------------------------------------------------------------------------------------------------
+
+REFUSALS = {
+    "metrics": (["kubectl", "top", "nodes"], "Metrics API not available"),
+    "server-side apply": (["kubectl", "apply", "--server-side", "-f", "{file}"], "server-side apply is not supported by the embedded engine"),
+    "port-forward": (["kubectl", "port-forward", "service/app", "9999:80"], "portforward is not supported by the embedded engine"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_the_engine_has_not_is_refused_by_name(lab: Lab, tmp_path: Path, what: str) -> None:
+    command, words = REFUSALS[what]
+    file = tmp_path / "new.yml"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tg-new}\ndata: {a: b}\n")
+    done = lab.tool(*(word.replace("{file}", str(file)) for word in command))
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_commands_that_people_type_answer_as_the_real_ones(lab: Lab) -> None:
+    pod = lab.tool("kubectl", "get", "pod", "-l", "app=app", "-o", "name").stdout.split()[0]
+    answers = {
+        "rollout": (["kubectl", "rollout", "status", "daemonset/app"], 'daemon set "app" successfully rolled out'),
+        "exec": (["kubectl", "exec", pod, "--", "hostname"], pod.removeprefix("pod/")),
+        "logs": (["kubectl", "logs", pod], "GET / HTTP/1.1"),
+        "describe": (["kubectl", "describe", pod], "Successfully assigned"),
+        "events": (["kubectl", "get", "events"], "Scheduled"),
+        "wide": (["calicoctl", "get", "nodes", "-o", "wide"], f"{NET}.5.11/24"),
+        "ipam": (["calicoctl", "ipam", "show", "--show-blocks"], "| Block    |"),
+        "bgp": (["ip", "netns", "exec", lab.node("worker"), "calicoctl", "node", "status"], "Established"),
+    }
+    for what, (command, words) in answers.items():
+        done = lab.tool(*command)
+        assert done.returncode == 0, (what, done.stderr)
+        assert words in done.stdout, (what, done.stdout)
 
 
 # --- what it offers to strangers -------------------------------------------------------------------------------------------------
@@ -203,6 +242,7 @@ def test_secrets_are_in_no_log_no_argument_list_and_no_file_that_others_read(lab
     assert [name for name, value in wanted.items() if value in text] == []
 
 
+@pytest.mark.soak
 def test_noise_and_guesses_are_harmless(lab: Lab) -> None:
     """500 pieces of nonsense to SSH and to the API, plain and within TLS, and 40 guessed passwords: nobody gets in, both go on, none grows much."""
     before = faults.health(lab)
@@ -243,7 +283,8 @@ def test_a_second_run_says_who_works_on_the_lab_and_a_killed_one_leaves_no_lock(
     assert not succeeded(lab.play("site", "--tags", "linux_bridges")).changed()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_a_run_that_is_killed_anywhere_is_made_whole_by_the_next(lab: Lab, seed: int) -> None:
     killed = killed_run(lab, random.Random(seed))
     if seed == 1:
@@ -270,6 +311,7 @@ def settled() -> snapshot.Snapshot:
     return before if not snapshot.difference(before, faults.state()) else {}
 
 
+@pytest.mark.soak
 def test_a_reboot(lab: Lab) -> None:
     """Namespaces, processes and /run are gone, files below /var/lib are left: site builds the lab again, with the routers' saved configurations."""
     kept = {path: path.read_bytes() for path in (lab.directory / "secrets").iterdir()}
@@ -306,6 +348,7 @@ def reboot(lab: Lab) -> None:
     subprocess.run(["rm", "-rf", f"/run/leafspine/labs/{lab.name}", str(cluster)], check=True)
 
 
+@pytest.mark.soak
 def test_destroy_that_is_killed_is_finished_by_the_next(lab: Lab) -> None:
     run = lab.start("destroy")
     time.sleep(random.Random(4).uniform(1, 6))

@@ -17,8 +17,8 @@ from ansible_collections.leafspine.calico.tests.integration.helpers.snapshot imp
 ROUTERS = ("leaf0", "leaf1", "spine0", "spine1")
 # Chosen anew by every pod, and logs, which tell of the repair.
 FREE = re.compile(
-    r"cni-[0-9a-f-]{36}|/kubelet/[^ ]*/pods/|/cali[0-9a-f]|\bcali[0-9a-f]{11}\b|/log/|crashes\.jsonl|\.pid\b|/store/|\.lock\b"
-    r"|running\.json|state\.json|history"
+    r"cni-[0-9a-f-]{36}|/kubelet/[^ ]*/pods/|/cali[0-9a-f]|\bcali[0-9a-f]{11}\b|/log/|crashes\.jsonl|\.pid\b|/store/|/var/tmp/frr/|^process nft |\.lock\b"
+    r"|/lock\b|running\.json|state\.json|history"
 )
 
 
@@ -49,8 +49,9 @@ def health(lab: Lab) -> dict[str, Any]:
 
 
 def state() -> Snapshot:
-    """The host without what a repair may choose anew."""
-    return {place: value for place, value in snapshot.take().items() if not FREE.search(f"{place} {value}")}
+    """The host without what a repair may choose anew (hardware addresses of the host's own ends of links and of its bridges, for instance)."""
+    picture = {place: value for place, value in snapshot.take().items() if not FREE.search(f"{place} {value}")}
+    return {place: re.sub(r'"address": "[^"]*", ', "", value) if re.match(r"link [^:]+$", place) else value for place, value in picture.items()}
 
 
 def until(what: str, test: Callable[[], Any], timeout: float = 60) -> Any:

@@ -78,6 +78,7 @@ class Handlers:
 
     def patch(self, target: wire.Target, value: Any, media: str, query: Query, shape: wire.Shape) -> web.Response:
         res = target.resource
+        patch.check_media(res, media)
         subresource = self._writable(target)
         before = self.versioned(target, self._store.peek(res, target.namespace, target.name))
         patched = patch.apply(res, before, value, media)

@@ -16,8 +16,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 BUILTIN_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 
 
-def apply(res: Resource, obj: Object, body: Any, media: str) -> Object:
-    """The patched copy. Raises UnsupportedMediaType for a type that is not served (server-side apply among them), BadRequest or ApiError(422)."""
+def check_media(res: Resource, media: str) -> None:
+    """Raises UnsupportedMediaType for a type that is not served, server-side apply among them, whether the object exists or not."""
     accepted = (JSON_PATCH, MERGE_PATCH) if res.custom else BUILTIN_TYPES
     if media.startswith("application/apply-patch"):
         raise UnsupportedMediaType(
@@ -26,6 +26,11 @@ def apply(res: Resource, obj: Object, body: Any, media: str) -> Object:
         )
     if media not in accepted:
         raise UnsupportedMediaType("the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted))
+
+
+def apply(res: Resource, obj: Object, body: Any, media: str) -> Object:
+    """The patched copy. Raises UnsupportedMediaType, BadRequest or ApiError(422)."""
+    check_media(res, media)
     if media == JSON_PATCH:
         return _json_patch(obj, body)
     if not isinstance(body, dict):

@@ -98,6 +98,7 @@ def _why(machine: Machine, name: str) -> str:
         number = int((directory / f"{name}.pid").read_text().split()[0])
     except (FileNotFoundError, ValueError, IndexError):
         return "was not started"
+    daemons.remove_logs([number])
     return crashes.reason(process.returncode(number), daemons.log_file(directory, name))
 
 

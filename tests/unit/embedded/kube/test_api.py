@@ -267,8 +267,9 @@ async def test_patches(api: Any, service: Make) -> None:
     status, body, _ = await root.call("PATCH", SVC_PATH + "/svc?dryRun=All", {"spec": {"sessionAffinity": "ClientIP"}}, STRATEGIC)
     assert body["spec"]["sessionAffinity"] == "ClientIP"
     assert (await root.call("GET", SVC_PATH + "/svc"))[1] == patched
-    status, body, _ = await root.call("PATCH", SVC_PATH + "/svc", b"a: b", {"Content-Type": "application/apply-patch+yaml"})
-    assert status == 415 and "server-side apply is not supported by the embedded engine" in body["message"]
+    for name in ("svc", "not-there"):
+        status, body, _ = await root.call("PATCH", f"{SVC_PATH}/{name}", b"a: b", {"Content-Type": "application/apply-patch+yaml"})
+        assert status == 415 and "server-side apply is not supported by the embedded engine" in body["message"]
 
 
 async def test_delete_options(api: Any, store: Store, pod: Make) -> None:
