@@ -53,10 +53,11 @@ def plan_absent(node: dict[str, Any], links: list[dict[str, Any]], routes: list[
     interface = node["interface"]
     commands = []
     route = default_route(routes) or {}
-    if route.get("dev") == interface:
+    # No default route at all: the link that carried it has gone before.
+    if route.get("dev") in (None, interface):
         if former and former.get("gateway") and former.get("dev"):
             commands.append(["route", "replace", "default", "via", former["gateway"], "dev", former["dev"]])
-        else:
+        elif route:
             commands.append(["route", "delete", "default", "dev", interface])
     wanted = f"{node['address']}/{node['prefix_length']}"
     if wanted in (addresses(links, interface) or []):

@@ -9,8 +9,10 @@ short_description: Deploy, reconcile and destroy a containerlab topology
 description:
   - Keeps a lab as its topology says. What has to be done comes from containerlab's own dry-run plan, so a lab that is
     as it should be is not touched and reports no change.
-  - The topology must use the C(ext-container) form for nodes that others own; containerlab cannot reconcile the
-    C(network-mode=container) form.
+  - With O(reconcile=false), for a containerlab before 0.77 and for topologies with C(network-mode=container) nodes, which containerlab cannot
+    reconcile, the module looks itself - at the topology last deployed, containers, their network namespaces and links - and repairs with
+    C(containerlab restart -n) or deploys anew. It never combines C(--node-filter) with C(--reconfigure), which destroys nodes and then fails.
+  - What containerlab would wait for without end, or needs and does not make, is looked for first (O(external_nodes), O(bridges)).
   - The boot configuration of a router is written once. The router saves its own configuration to the same file; a file
     that exists is replaced only when the text given here has changed since it was written.
 options:
@@ -38,6 +40,50 @@ options:
     description: Seconds to wait for O(ready).
     type: int
     default: 120
+  reconcile:
+    description: containerlab can bring a running lab in line by C(deploy), and say by C(--dry-run) what that would do (0.77 and later).
+    type: bool
+    default: true
+  nodes:
+    description: Nodes that containerlab makes containers for; looked at with O(reconcile=false).
+    type: list
+    elements: str
+    default: []
+  shared:
+    description: Nodes that live in the network namespace of another container, and that container's name; looked at with O(reconcile=false).
+    type: dict
+    default: {}
+  interfaces:
+    description: Interfaces that each node's links end on, by node; looked at with O(reconcile=false).
+    type: dict
+    default: {}
+  external_nodes:
+    description: Containers of others that have to run before a deploy. containerlab waits without end for one that does not.
+    type: list
+    elements: str
+    default: []
+  bridges:
+    description: Bridges that have to exist before a deploy. What containerlab leaves of firewall rules for them is removed with O(state=absent).
+    type: list
+    elements: str
+    default: []
+  host_interfaces:
+    description:
+      - Ends of links on O(bridges). containerlab leaves them behind when it destroys a lab and then refuses to deploy it; they are removed after
+        that and before a first deploy, if they are virtual Ethernet pairs on one of O(bridges).
+    type: list
+    elements: str
+    default: []
+  node_exec:
+    description: Words of a command that runs another command in a container; C({node}) stands for the container's name.
+    type: list
+    elements: str
+    default: []
+  start_command:
+    description: Words of a command that starts a stopped container of the lab; C({node}) stands for its name. Empty when deploy does it.
+    type: list
+    elements: str
+    default: []
   executable:
     description: The containerlab command, a name on the PATH or a path.
     type: str
@@ -89,156 +135,10 @@ containers:
   type: dict
 """
 
-import hashlib
-import json
-import os
-import re
-import shutil
-import socket
-import tempfile
-import time
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.leafspine.calico.plugins.module_utils.containerlab import (
-    containers_of,
-    error_of,
-    hint_for,
-    parse_json,
-    work_of,
-)
-from ansible_collections.leafspine.calico.plugins.module_utils.files import read_text, write_atomic
-from ansible_collections.leafspine.calico.plugins.module_utils.tool import Failure, Tool
-
-SECRET = re.compile(r"(password|secret|key)(\s+)\S+")
-
-
-class Lab:
-    """One lab on this host: its files and the containerlab commands on them."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.name: str = module.params["name"]
-        self.directory: str = module.params["directory"]
-        self.topology_file = os.path.join(self.directory, "clab.yml")
-        self.wanted: str = module.params["topology"] or ""
-        self.tool = Tool([module.params["executable"]], timeout=module.params["timeout"])
-
-    def must(self, *words: str) -> str:
-        """Run containerlab and return its standard output (JSON; the log is on standard error). A failure ends the module with what to do."""
-        done = self.tool.run(*words)
-        if done.rc == 0:
-            return done.stdout
-        hint = hint_for(done.stderr)
-        said = error_of(done.stderr) if done.rc is not None else f"did not end within {self.tool.timeout} s: {error_of(done.stderr)}"
-        raise Failure(f"containerlab {words[0]}: {said}", reason="containerlab_failed", hint=hint, **done.as_details())
-
-    def containers(self) -> dict[str, dict[str, Any]]:
-        return containers_of(parse_json(self.must("inspect", "--all", "--format", "json")), self.name)
-
-    def boot_file(self, router: str) -> str:
-        return os.path.join(self.directory, "routers", router, "config.boot")
-
-    def stale_boot_configs(self) -> dict[str, str]:
-        """Routers whose boot configuration has to be written: there is none, or the given text is not the one last written."""
-        stale = {}
-        for router, text in self.module.params["boot_configs"].items():
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            if read_text(self.boot_file(router)) is None or read_text(self.boot_file(router) + ".sha256") != digest:
-                stale[router] = text
-        return stale
-
-    def write_boot_configs(self, stale: dict[str, str]) -> None:
-        for router, text in stale.items():
-            write_atomic(self.boot_file(router), text)
-            write_atomic(self.boot_file(router) + ".sha256", hashlib.sha256(text.encode()).hexdigest())
-
-    def plan(self) -> dict[str, list[Any]]:
-        """The dry-run plan of the wanted topology; in check mode of a copy beside the file, removed at once."""
-        if read_text(self.topology_file) == self.wanted or not self.module.check_mode:
-            return work_of(parse_json(self.must("deploy", "--topo", self.topology_file, "--dry-run", "--format", "json")))
-        with tempfile.TemporaryDirectory() as folder:
-            copy = os.path.join(folder, "clab.yml")
-            write_atomic(copy, self.wanted)
-            return work_of(parse_json(self.must("deploy", "--topo", copy, "--dry-run", "--format", "json")))
-
-
-def wait_ready(module: AnsibleModule) -> None:
-    """Wait until every address:port of O(ready) accepts a connection, all at once."""
-    deadline = time.monotonic() + module.params["ready_timeout"]
-    missing = list(module.params["ready"])
-    while True:
-        still = []
-        for place in missing:
-            address, port = place.rsplit(":", 1)
-            try:
-                socket.create_connection((address, int(port)), timeout=1).close()
-            except OSError:
-                still.append(place)
-        missing = still
-        if not missing:
-            return
-        if time.monotonic() > deadline:
-            module.fail_json(msg=f"no connection to {', '.join(missing)} within {module.params['ready_timeout']} s: look at the routers' logs")
-        time.sleep(0.1)
-
-
-def present(lab: Lab) -> dict[str, Any]:
-    module = lab.module
-    stale = lab.stale_boot_configs()
-    before = read_text(lab.topology_file) or ""
-    shown = "".join(f"# {router}\n" + SECRET.sub(r"\1\2********", text) for router, text in stale.items())
-    diff = [{"before": before, "after": lab.wanted, "before_header": lab.topology_file, "after_header": lab.topology_file}]
-    if stale:
-        diff.append({"before": "", "after": shown, "before_header": "boot configurations", "after_header": "boot configurations"})
-    file_changed = before != lab.wanted
-    if lab.tool.find() is None:
-        if module.check_mode:  # on an empty machine the tools come with the same run
-            return {"changed": True, "plan": {"deployed-lab": [lab.name]}, "diff": diff}
-        lab.tool.require()
-    if module.check_mode and (stale or not before):
-        # The plan would fail on bind sources that do not exist yet; what it would say is known.
-        work: dict[str, list[Any]] = {"recreated-nodes": sorted(stale)} if lab.containers() else {"deployed-lab": [lab.name]}
-        return {"changed": True, "plan": work, "diff": diff}
-    if not module.check_mode:
-        lab.write_boot_configs(stale)
-        if file_changed:
-            write_atomic(lab.topology_file, lab.wanted)
-    work = lab.plan()
-    result: dict[str, Any] = {"changed": bool(work or stale or file_changed), "plan": work, "diff": [*diff, {"prepared": json.dumps(work, indent=1)}]}
-    if module.check_mode:
-        return result
-    if work:
-        lab.must("deploy", "--topo", lab.topology_file, "--format", "json")
-    containers = lab.containers()
-    stopped = sorted(name for name, entry in containers.items() if entry.get("state") != "running")
-    if not containers or stopped:
-        what = f"{', '.join(stopped)} not running" if stopped else "containerlab inspect lists no container"
-        module.fail_json(msg=f"lab {lab.name}: {what} after deploy; see the routers' logs", containers=containers)
-    wait_ready(module)
-    return {**result, "containers": containers}
-
-
-def absent(lab: Lab) -> dict[str, Any]:
-    module = lab.module
-    ours = (lab.topology_file, os.path.join(lab.directory, "routers"), os.path.join(lab.directory, f"clab-{lab.name}"))
-    files = [path for path in ours if os.path.exists(path)]
-    found = lab.tool.find() is not None
-    running = found and bool(lab.containers())
-    if running and not os.path.exists(lab.topology_file):
-        module.fail_json(msg=f"lab {lab.name} runs, but its topology file {lab.topology_file} is gone; build it again (--tags containerlab), then destroy it")
-    diff = {"before": "".join(f"{path}\n" for path in files) + (f"lab {lab.name} running\n" if running else ""), "after": ""}
-    if not module.check_mode:
-        # Also when nothing runs: a deploy that was cut off may have left links and namespaces that inspect does not list.
-        if found and os.path.exists(lab.topology_file):
-            cleanup = ["--cleanup"] if running else []
-            lab.must("destroy", "--topo", lab.topology_file, *cleanup)
-        for path in files:
-            if os.path.isdir(path):
-                shutil.rmtree(path)
-            elif os.path.exists(path):
-                os.unlink(path)
-    return {"changed": bool(files) or running, "plan": {}, "diff": diff}
+from ansible_collections.leafspine.calico.plugins.module_utils.containerlab_lab import Lab, absent, present
+from ansible_collections.leafspine.calico.plugins.module_utils.tool import Failure
 
 
 def main() -> None:
@@ -250,6 +150,15 @@ def main() -> None:
             "boot_configs": {"type": "dict", "default": {}, "no_log": True},  # password hashes
             "ready": {"type": "list", "elements": "str", "default": []},
             "ready_timeout": {"type": "int", "default": 120},
+            "reconcile": {"type": "bool", "default": True},
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "shared": {"type": "dict", "default": {}},
+            "interfaces": {"type": "dict", "default": {}},
+            "external_nodes": {"type": "list", "elements": "str", "default": []},
+            "bridges": {"type": "list", "elements": "str", "default": []},
+            "host_interfaces": {"type": "list", "elements": "str", "default": []},
+            "node_exec": {"type": "list", "elements": "str", "default": []},
+            "start_command": {"type": "list", "elements": "str", "default": []},
             "executable": {"type": "str", "default": "containerlab"},
             "timeout": {"type": "int", "default": 600},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -260,13 +169,13 @@ def main() -> None:
     wrong = [str(router) for router, text in module.params["boot_configs"].items() if not isinstance(router, str) or not isinstance(text, str)]
     if wrong:
         module.fail_json(msg=f"boot_configs: {', '.join(wrong)}: a configuration must be a text, by the router's name")
-    lab = Lab(module)
+    lab = Lab(module.params, module.check_mode)
     try:
         result = present(lab) if module.params["state"] == "present" else absent(lab)
     except Failure as failure:
         module.fail_json(**failure.as_result())
     except (OSError, ValueError) as error:
-        module.fail_json(msg=f"lab {lab.name}: {error}")
+        module.fail_json(msg=f"lab {lab.name}: {error}", reason="unknown", hint="")
     module.exit_json(**result)
 
 

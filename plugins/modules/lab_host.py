@@ -132,6 +132,7 @@ state:
     cluster: {description: Whether the kubeconfig is there and its server accepts connections., type: bool}
     tools: {description: 'The tools asked for: C(path) and C(version), null where not found, and C(error).', type: dict}
     install_tools: {description: 'Names of the tools to install, with O(install_tools).', type: list}
+    kernel_modules: {description: Whether the host has a folder of kernel modules that routers can be given., type: bool}
     environment: {description: What the environment was made from (the content of its stamp), null without one., type: str}
     missing_packages: {description: Packages that are not installed., type: list}
     limits: {description: Present value of every limit asked for., type: dict}
@@ -333,6 +334,7 @@ def main() -> None:
         state={
             "routers": routers,
             "cluster": cluster.result() if cluster else False,
+            "kernel_modules": os.path.isdir("/lib/modules"),
             "tools": tools,
             "install_tools": install,
             "environment": read_text(os.path.join(params["environment"], "leafspine.stamp")),

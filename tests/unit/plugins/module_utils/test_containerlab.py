@@ -82,3 +82,27 @@ def test_a_text_without_a_known_cause_has_no_hint() -> None:
 
 def test_a_plan_survives_the_way_through_json() -> None:
     assert work_of(parse_json(json.dumps({**NO_WORK, "added-links": ["a -- b"]}))) == {"added-links": ["a -- b"]}
+
+
+BOXED = """09:00:01 INFO Containerlab started version=0.79.0
+09:00:01 WARN errors during iptables rules install
+
+   \x1b[1mERROR\x1b[0m
+
+  Image leafspine/router:1 not found locally, and image-pull-policy=Never
+  prevents containerlab from pulling it.
+
+"""
+
+
+def test_the_sentence_in_a_box_is_the_error_wherever_its_lines_break() -> None:
+    """As the real program prints it; there every line is filled up with blanks."""
+    assert (
+        error_of("\n".join(f"{line:<120}" for line in BOXED.splitlines()))
+        == "Image leafspine/router:1 not found locally, and image-pull-policy=Never prevents containerlab from pulling it."
+    )
+    assert "docker load" in hint_for(BOXED)
+
+
+def test_an_empty_box_leaves_the_last_line() -> None:
+    assert error_of("09:00:01 INFO started\n   ERROR  \n") == "ERROR"

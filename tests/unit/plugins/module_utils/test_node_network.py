@@ -79,6 +79,11 @@ def test_absent_leaves_what_is_not_ours() -> None:
     assert [" ".join(words) for words in plan_absent(NODE, [ETH0], [DOCKER], None)] == []
 
 
+@pytest.mark.parametrize(("former", "expected"), [(DOCKER, ["route replace default via 172.18.0.1 dev eth0"]), ({}, []), (None, [])])
+def test_a_node_whose_default_route_went_with_its_link_gets_the_former_one_back(former: dict[str, Any] | None, expected: list[str]) -> None:
+    assert [" ".join(words) for words in plan_absent(NODE, [ETH0], [CONNECTED], former)] == expected
+
+
 def test_present_then_absent_needs_the_same_address() -> None:
     assert absent(net0("10.1.5.11/24"), DOCKER) == ["address delete 10.1.5.11/24 dev net0"]
 

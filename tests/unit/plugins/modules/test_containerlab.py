@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.leafspine.calico.plugins.module_utils import containerlab_lab
 from ansible_collections.leafspine.calico.plugins.modules import containerlab
 
 ARGS: dict[str, Any] = {"name": "lab", "directory": "/no/such/folder", "executable": "no-such-containerlab"}
@@ -21,7 +22,7 @@ ARGS: dict[str, Any] = {"name": "lab", "directory": "/no/such/folder", "executab
     ],
 )
 def test_secrets_of_a_boot_configuration_are_masked(line: str, shown: str) -> None:
-    assert containerlab.SECRET.sub(r"\1\2********", line) == shown
+    assert containerlab_lab.SECRET.sub(r"\1\2********", line) == shown
 
 
 def test_a_lab_needs_a_topology_and_its_end_does_not(run_module: Any) -> None:
