@@ -42,8 +42,10 @@ STREAMS = {**tools.STREAMS, **shell.STREAMS}
 class Helper:
     """All routers of one lab."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, routers: Callable[..., dict[str, Machine]] = load) -> None:
+        """routers: says which there are (called with the directory)."""
         self.directory = directory
+        self.routers = routers
         self.machines: dict[str, Machine] = {}
         self.locks: dict[str, asyncio.Lock] = {}
         self.timers: dict[str, asyncio.Task[None]] = {}
@@ -67,11 +69,17 @@ class Helper:
             await writer.drain()
         writer.close()
 
-    async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def sync(self) -> dict[str, str]:
+        """Take up every router, or bring it back to what it runs; router -> what went wrong. Waits for the service."""
         await self._serving.wait()
         async with self._syncing:
-            if request.get("do") == "sync":
-                return {"errors": await self._sync()}
+            return await self._sync()
+
+    async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("do") == "sync":
+            return {"errors": await self.sync()}
+        await self._serving.wait()
+        async with self._syncing:
             if request.get("do") == "drop":
                 for name in request["routers"]:
                     await self._drop(str(name))
@@ -80,7 +88,7 @@ class Helper:
 
     async def _sync(self, *, finished: bool = False) -> dict[str, str]:
         """Take up every router of the lab's record (or only those that a deploy had finished); router -> what went wrong."""
-        wanted = await asyncio.to_thread(load, self.directory, finished=finished)
+        wanted = await asyncio.to_thread(self.routers, self.directory, finished=finished)
         for name in [name for name in self.machines if name not in wanted]:
             await self._drop(name)
         results = await asyncio.gather(*(self._take_up(machine) for machine in wanted.values()))

@@ -8,6 +8,7 @@ as it is; commits.jsonl beside it are its revisions, confirm.json is a commit-co
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -177,7 +178,14 @@ class Machine:
     def save(self) -> None:
         """Write the running configuration to the bound file, keeping its owner and mode."""
         there = self.config_boot.stat() if self.config_boot.exists() else None
-        write_atomic(self.config_boot, self.running.text() + FOOTER, mode=there.st_mode & 0o777 if there is not None else 0o600)
+        text = self.running.text() + FOOTER
+        try:
+            write_atomic(self.config_boot, text, mode=there.st_mode & 0o777 if there is not None else 0o600)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # In a container the file itself is a mount, which can be written but not replaced.
+            self.config_boot.write_text(text)
         if there is not None:
             os.chown(self.config_boot, there.st_uid, there.st_gid)
         self.saved = self.running.copy()
