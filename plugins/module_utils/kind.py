@@ -194,6 +194,11 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         r"cannot unmarshal array into Go struct field .*kubeletExtraArgs",
         "Write kubeletExtraArgs as a map, without apiVersion, in kubeadmConfigPatches.",
     ),
+    (
+        "image_not_local",
+        r"not present locally",
+        "The lab host's Docker does not have this image: build it (images/), load it (docker load), or name one that a registry has.",
+    ),
     ("no_such_cluster", r"could not locate any control plane nodes", "There is no such cluster: see kind get clusters."),
     ("not_privileged", r"unable to apply caps|operation not permitted", "kind needs privileged containers, and this host refuses them."),
     (

@@ -44,6 +44,9 @@ class Settings:
     force: bool = False
     export_logs: str | None = None
     start_command: list[str] = field(default_factory=list)
+    node_exec: list[str] = field(default_factory=list)
+    load_images: list[str] = field(default_factory=list)
+    load_archives: list[str] = field(default_factory=list)
     api_timeout: float = 10
     check_mode: bool = False
 
@@ -132,7 +135,8 @@ class Cluster:
             if todo.action == "recreate":
                 self._delete()
             self._create(wanted, text)
-        return self._report(wanted, found, todo, exported)
+        loaded = self._load(todo)
+        return self._report(wanted, found, todo, exported, loaded)
 
     def _create(self, wanted: Recipe, text: str) -> None:
         settings = self.settings
@@ -188,25 +192,54 @@ class Cluster:
         return True
 
     def _start(self, found: Found, todo: Plan) -> Plan:
-        """Run start_command when the cluster stands as wanted but its API server does not answer."""
+        """Run start_command when the cluster stands as wanted but a node does not run or its API server does not answer."""
         if not self.settings.start_command:
             return todo
-        error = probe_api(read_access(found.kubeconfig or ""), 0)
-        if error is None:
+        down = [node for node in found.nodes if self.settings.node_exec and not self._runs(node)]
+        error = None if down else probe_api(read_access(found.kubeconfig or ""), 0)
+        if not down and error is None:
             return todo
+        reasons = [f"node {node} does not run" for node in down] or [f"the API server does not answer: {error}"]
         if not self.settings.check_mode:
             words = [part for word in self.settings.start_command for part in (found.nodes if word == "{nodes}" else [word.replace("{name}", self.name)])]
             done = Tool(words, environment=self.tool.env, timeout=self.tool.timeout).run()
             if done.rc != 0:
                 raise Failure(
-                    f"the API server of cluster {self.name} does not answer ({error}), and start_command failed: {done.text or 'without a word'}",
+                    f"cluster {self.name}: {'; '.join(reasons)}, and start_command failed: {done.text or 'without a word'}",
                     reason="not_started",
                     hint="force_recreate=true builds the cluster anew.",
                     **done.as_details(),
                 )
-        return Plan("start", [f"the API server does not answer: {error}"])
+        return Plan("start", reasons)
 
-    def _report(self, wanted: Recipe, found: Found, todo: Plan, exported: bool) -> dict[str, Any]:
+    def _runs(self, node: str) -> bool:
+        return Tool([word.replace("{node}", node) for word in self.settings.node_exec], environment=self.tool.env, timeout=SHORT_CALL).run("true").rc == 0
+
+    def _load(self, todo: Plan) -> list[str]:
+        """Give the nodes the images that no registry has; the ones that they did not have yet."""
+        settings, loaded = self.settings, []
+        if settings.check_mode:
+            return []
+        for image in settings.load_images:
+            done = self._must("load", "docker-image", image, "--name", self.name)
+            if "not yet present on node" in done.stderr:
+                loaded.append(image)
+        # An archive names no image to compare with: the file that was loaded is remembered.
+        path = loaded_path(settings.record_path)
+        kept = {} if todo.action in ("create", "recreate") else _read_json(path)
+        for archive in settings.load_archives:
+            try:
+                seen = [os.stat(archive).st_mtime_ns, os.stat(archive).st_size]
+            except OSError as error:
+                raise Failure(f"image archive {archive}: {error.strerror}", reason="archive_missing", hint="See lab_image_archives.") from None
+            if kept.get(archive) != seen:
+                self._must("load", "image-archive", archive, "--name", self.name)
+                kept[archive] = seen
+                loaded.append(archive)
+                write_atomic(path, json.dumps(kept))
+        return loaded
+
+    def _report(self, wanted: Recipe, found: Found, todo: Plan, exported: bool, loaded: list[str]) -> dict[str, Any]:
         rebuilt = todo.action in ("create", "recreate")
         built = not (rebuilt and self.settings.check_mode)
         access = read_access((read_text(self.settings.kubeconfig) if rebuilt else found.kubeconfig) or "") if built else read_access("")
@@ -217,8 +250,9 @@ class Cluster:
         after = {"nodes": node_names(self.name, wanted.config), **wanted.made_of()} if rebuilt else before
         changed = todo.action != "none"
         return {
-            "changed": changed or exported,
+            "changed": changed or exported or bool(loaded),
             "action": todo.action if changed or not exported else "kubeconfig",
+            "loaded": loaded,
             "reasons": todo.reasons,
             "name": self.name,
             "nodes": node_names(self.name, wanted.config) if rebuilt else found.nodes,
@@ -235,7 +269,8 @@ class Cluster:
     def absent(self) -> dict[str, Any]:
         """Delete the cluster and the files that were made for it."""
         settings = self.settings
-        files = [path for path in (settings.kubeconfig, settings.record_path, settings.config_path) if os.path.exists(path)]
+        kept = (settings.kubeconfig, settings.record_path, settings.config_path, loaded_path(settings.record_path))
+        files = [path for path in kept if os.path.exists(path)]
         found = self.look(without_tool=settings.check_mode or not files)
         self._own_kubeconfig_only(found.kubeconfig)
         changed = bool(found.nodes or files)
@@ -248,6 +283,7 @@ class Cluster:
         return {
             "changed": changed,
             "action": "delete" if changed else "none",
+            "loaded": [],
             "reasons": [],
             "name": self.name,
             "nodes": [],
@@ -296,6 +332,18 @@ def failure(done: Result, what: str) -> Failure:
         )
     reason, error, hint = meaning(done.stderr)
     return Failure(f"kind {what} failed: {error}", reason=reason, hint=hint, **done.as_details())
+
+
+def loaded_path(record_path: str) -> str:
+    """File that remembers which image archives the nodes were given, beside the cluster's record."""
+    return os.path.join(os.path.dirname(record_path), "kind.loaded.json")
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(read_text(path) or "{}"))
+    except (ValueError, TypeError):
+        return {}
 
 
 def _dump(recipe: Recipe) -> str:

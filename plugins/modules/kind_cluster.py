@@ -80,6 +80,25 @@ options:
     type: list
     elements: str
     default: []
+  node_exec:
+    description:
+      - Words of a command that runs another command on a node, C({node}) stands for its name. With it, O(start_command) is also run when one of the
+        nodes does not answer, for instance after that node alone was stopped.
+    type: list
+    elements: str
+    default: []
+  load_images:
+    description:
+      - Images of the lab host that the nodes get a copy of (C(kind load docker-image)), because no registry has them.
+    type: list
+    elements: str
+    default: []
+  load_archives:
+    description:
+      - Archives on the lab host, as C(docker save) writes them, that the nodes get (C(kind load image-archive)). Loaded again when the file differs.
+    type: list
+    elements: path
+    default: []
   executable:
     description:
       - The command, as a name on the PATH or a path. A list puts further words before every call.
@@ -173,6 +192,11 @@ reasons:
   type: list
   elements: str
   sample: ["node lab-worker2 is missing"]
+loaded:
+  description: Images and archives that nodes were given in this run.
+  returned: success
+  type: list
+  elements: str
 name:
   description: Name of the cluster.
   returned: success
@@ -203,7 +227,7 @@ api_error:
 reason:
   description:
     - What kind of failure it was. One of V(bad_arguments), V(bad_config), V(bad_name), V(bad_patch), V(config_differs), V(disk_full),
-      V(executable_missing), V(foreign_kubeconfig), V(foreign_record), V(image_missing), V(inotify), V(name_taken),
+      V(archive_missing), V(executable_missing), V(foreign_kubeconfig), V(foreign_record), V(image_missing), V(image_not_local), V(inotify), V(name_taken),
       V(no_container_runtime), V(no_such_cluster), V(not_privileged), V(not_started), V(timeout), V(unknown), V(wrong_nodes).
   returned: failure
   type: str
@@ -268,6 +292,9 @@ ARGUMENTS: dict[str, Any] = {
     "retain": {"type": "bool", "default": False},
     "export_logs": {"type": "path"},
     "start_command": {"type": "list", "elements": "str", "default": []},
+    "node_exec": {"type": "list", "elements": "str", "default": []},
+    "load_images": {"type": "list", "elements": "str", "default": []},
+    "load_archives": {"type": "list", "elements": "path", "default": []},
     "executable": {"type": "list", "elements": "str", "default": ["kind"]},
     "path": {"type": "list", "elements": "path", "default": []},
     "environment": {"type": "dict", "default": {}},
@@ -312,6 +339,9 @@ def settings(params: dict[str, Any], check_mode: bool) -> Settings:
         force=params["force_recreate"],
         export_logs=params["export_logs"],
         start_command=params["start_command"],
+        node_exec=params["node_exec"],
+        load_images=params["load_images"],
+        load_archives=params["load_archives"],
         api_timeout=params["api_timeout"],
         check_mode=check_mode,
     )
