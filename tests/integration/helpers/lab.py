@@ -61,7 +61,10 @@ class Outcome:
 
 @dataclass
 class Lab:
-    """Names and subnets derive from ``name`` and the second octet; ``folder`` is for the inventory. ``changes`` go into fabric.yml."""
+    """Names and subnets derive from ``name`` and the second octet; ``folder`` is for the inventory. ``changes`` go into fabric.yml.
+
+    ``engine``: the inventory whose variables it takes; ``variables`` go to every playbook.
+    """
 
     name: str
     folder: Path
@@ -69,9 +72,11 @@ class Lab:
     management: str
     bridge_prefix: str
     changes: dict[str, Any] = field(default_factory=dict)
+    engine: str = "embedded"
+    variables: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shutil.copytree(ROOT / "inventories" / "embedded" / "group_vars", self.inventory / "group_vars")
+        shutil.copytree(ROOT / "inventories" / self.engine / "group_vars", self.inventory / "group_vars")
         (self.inventory / "fabric.yml").write_text(yaml.safe_dump(self.fabric()))
 
     def fabric(self) -> dict[str, Any]:
@@ -137,7 +142,8 @@ class Lab:
             "LAB_RESULTS": str(self.results),
         }
         command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.inventory), f"playbooks/{playbook}.yml", *options]
-        command += ["-e", json.dumps(VARIABLES)] if VARIABLES else []
+        variables = VARIABLES | self.variables
+        command += ["-e", json.dumps(variables)] if variables else []
         with (self.folder / f"{out or playbook}.out").open("w") as output:
             # A file, not a pipe: persistent connections outlive the playbook and would keep a pipe open.
             return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
