@@ -224,7 +224,10 @@ def test_racks_reach_each_other_by_the_fabric(migrated: dict[str, dict[str, floa
 
 
 def test_the_second_run_changes_nothing(existing: Existing, migrated: dict[str, dict[str, float]]) -> None:
-    changes_nothing(existing.play("site"))
+    again = existing.play("site")
+    changes_nothing(again)
+    built = {"Cluster", "One bridge a rack", "Routers and links", "Addresses and default routes of the servers"}
+    assert not built & {name.rpartition(" : ")[2] for name in again.tasks()}
 
 
 # --- a push that must not stay -------------------------------------------------------------------------------------------------
@@ -288,7 +291,7 @@ def test_a_session_that_is_not_back_keeps_a_push_from_being_confirmed(existing: 
 
 def test_the_mesh_s_end_first_loses_packets(racks: Racks, migrated: dict[str, dict[str, float]], app: dict[str, str]) -> None:
     """The detector of the migration's test can fail: back to the mesh, then its end before there is a peer."""
-    names = [line.split()[0] for line in racks.tool("calicoctl", "get", "bgppeer").stdout.splitlines()[1:]]
+    names = [line.split()[0] for line in racks.tool("calicoctl", "get", "bgppeer").stdout.splitlines()[1:] if line.strip()]
     peers = [{"apiVersion": "projectcalico.org/v3", "kind": "BGPPeer", "metadata": {"name": name}} for name in names]
     racks.calico("apply", {**MESH, "spec": {"nodeToNodeMeshEnabled": True}})
     racks.calico("delete", *peers)
@@ -298,3 +301,12 @@ def test_the_mesh_s_end_first_loses_packets(racks: Racks, migrated: dict[str, di
         racks.calico("apply", {**MESH, "spec": {"nodeToNodeMeshEnabled": False}})
         time.sleep(3)
     assert result["lost"] > 1000, result
+
+
+def test_destroy_takes_nothing_that_it_did_not_make(existing: Existing, racks: Racks, migrated: dict[str, dict[str, float]]) -> None:
+    before = racks.configuration("leaf0")
+    assert existing.directory.exists()
+    succeeded(existing.play("destroy"))
+    assert not existing.directory.exists()
+    assert racks.configuration("leaf0") == before
+    assert racks.tool("kubectl", "get", "daemonset", "app").returncode == 0
