@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from ansible_collections.leafspine.calico.plugins.module_utils import drill_result
 from ansible_collections.leafspine.calico.plugins.module_utils.checks import check, failed
 
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).resolve().parents[4] / "playbooks" / "files" / "result.schema.json").read_text(encoding="utf-8"))
 STEPS = [
     {"name": "down", "do": "configure", "at": 100.0, "bound": {"gap_ms": 50}},
     {"name": "look", "do": "expect", "at": 103.0, "bound": None},
@@ -81,6 +85,21 @@ def test_the_document() -> None:
     ]
     assert found["flows"][0]["outages"][0]["until"] == "1970-01-01T00:01:41.045000Z"
     assert found["bound"][0]["found"] == {"lost": 8, "longest_gap_ms": 45.0, "flow": "udp 43000 request"}
+
+
+def test_the_document_is_what_the_schema_says() -> None:
+    checks = [check("drill", "leaf0", "session", "Established", "Established", "look")]
+    with_flows = drill_result.document({"lab_name": "lab"}, RUN, STEPS, [flow((101.0, 101.045, 8, 45.0), (None, 99.0, 1, None), uplink=None)], checks)
+    jsonschema.Draft202012Validator(SCHEMA).validate(with_flows)
+    jsonschema.Draft202012Validator(SCHEMA).validate(drill_result.document({"lab_name": "lab"}, RUN, STEPS, [], checks))
+    del with_flows["flows"][0]["lost"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(with_flows)
+
+
+def test_secrets_are_masked() -> None:
+    false = check("configuration", "leaf0", "configuration protocols bgp neighbor 10.1.10.2 password topsecret1", "this line", "no such line", "look", ok=False)
+    assert "topsecret1" not in json.dumps(drill_result.document({"lab_name": "lab"}, RUN, STEPS, [], [false]))
 
 
 def test_a_drill_that_expected_nothing_does_not_hold() -> None:
