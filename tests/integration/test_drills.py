@@ -21,22 +21,20 @@ NAME = "tg-drills"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    os.environ["LAB_RESULTS"] = str(tmp_path_factory.mktemp("results"))
     made = Lab(NAME, tmp_path_factory.mktemp(NAME), octet=146, management="172.29.46.0/24", bridge_prefix="tgd-")
     made.play("destroy")  # what a run that was cut off has left
     built = made.play("site", timeout=900)
     assert built.rc == 0, str(built)
     yield made
     made.play("destroy")
-    del os.environ["LAB_RESULTS"]
 
 
 def drill(lab: Lab, names: str, *options: str) -> Any:
     return lab.play("drill", "-e", f"drill_name={names}", *options, timeout=900)
 
 
-def result(name: str, run: int = 1) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((Path(os.environ["LAB_RESULTS"]) / f"drill-{name}-{run}.json").read_text(encoding="utf-8"))
+def result(lab: Lab, name: str, run: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((lab.results / f"drill-{name}-{run}.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -55,7 +53,7 @@ def test_a_selection_holds(lab: Lab) -> None:
     """What a node's firewall drops on purpose is counted exactly; graceful restart keeps every route; a leaf starts anew."""
     done = drill(lab, "detector,bird-killed,leaf-restarted")
     assert done.rc == 0, str(done)
-    detector = result("detector")
+    detector = result(lab, "detector")
     lost = {(flow["port"], flow["direction"]): flow["lost"] for flow in detector["flows"] if flow["lost"]}
     assert sorted(lost.values()) == [25]
     assert [one["found"]["lost"] for one in detector["bound"]] == [0, 25]
@@ -63,8 +61,8 @@ def test_a_selection_holds(lab: Lab) -> None:
     for direction in ("request", "reply"):
         assert {flow["uplink"] for flow in udp if flow["direction"] == direction} == {"eth1", "eth2"}
     assert all(flow["sent"] > 100 and not flow["duplicates"] for flow in detector["flows"])
-    assert result("bird-killed")["holds"]
-    assert result("leaf-restarted")["flows"] == []
+    assert result(lab, "bird-killed")["holds"]
+    assert result(lab, "leaf-restarted")["flows"] == []
 
 
 def test_a_drill_that_breaks_off_leaves_the_lab_as_it_was(lab: Lab) -> None:
@@ -72,7 +70,7 @@ def test_a_drill_that_breaks_off_leaves_the_lab_as_it_was(lab: Lab) -> None:
     before = {router: configuration(lab, router) for router in ("leaf0", "leaf1", "spine0", "spine1")}
     broken = drill(lab, "bird-killed-plain", "-e", json.dumps({"drill_kill_bird": ["sh", "-c", "exit 3"]}))
     assert broken.rc != 0
-    told = result("bird-killed-plain")
+    told = result(lab, "bird-killed-plain")
     assert any("graceful restart" in step["name"] for step in told["steps"])
     assert [one["found"] for one in told["expectations"] if one["what"] == "drill bird-killed-plain: its steps"] == ["broken off"]
     assert told["holds"] is False
