@@ -123,7 +123,8 @@ class Cluster:
             raise Failure(
                 todo.refused,
                 reason="config_differs",
-                hint="Set recreate=true to delete and create it again (everything in it is lost), or give it the configuration it was made from.",
+                hint="Set recreate=true (of the role: kind_cluster_recreate=true) to delete and create it again (everything in it is lost), "
+                "or give it the configuration it was made from.",
                 differences=todo.reasons,
                 nodes=found.nodes,
             )

@@ -79,7 +79,8 @@ class Tool:
             raise Failure(
                 f"executable {name} was not found{where}",
                 reason="executable_missing",
-                hint="Install it on the lab host, or name it with the option executable or its folder with the option path.",
+                hint="Install it on the lab host (for an engine that brings it: --tags preflight), or name it with the option executable or its folder "
+                "with the option path.",
                 executable=self.executable,
             )
         return found
