@@ -75,6 +75,10 @@ def main() -> None:
                 changed = True
                 if not module.check_mode:
                     write_atomic(path, value)
+            elif os.stat(path).st_mode & 0o777 != 0o600:
+                changed = True
+                if not module.check_mode:
+                    os.chmod(path, 0o600)
             result[name] = value
     except OSError as error:
         module.fail_json(msg=f"{directory}: {error}")

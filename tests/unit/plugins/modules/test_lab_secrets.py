@@ -37,6 +37,16 @@ def test_what_is_kept_stays(run_module: Any, tmp_path: Path) -> None:
     assert second["secrets"] == first["secrets"]
 
 
+def test_a_secret_that_others_may_read_is_closed_again(run_module: Any, tmp_path: Path) -> None:
+    kept = run_module(lab_secrets, directory=str(tmp_path / "s"), lengths=LENGTHS)
+    open_one = tmp_path / "s" / "router_salt"
+    open_one.chmod(0o644)
+    ahead = run_module(lab_secrets, check=True, directory=str(tmp_path / "s"), lengths=LENGTHS)
+    assert (ahead["changed"], open_one.stat().st_mode & 0o777) == (True, 0o644)
+    mended = run_module(lab_secrets, directory=str(tmp_path / "s"), lengths=LENGTHS)
+    assert (mended["changed"], mended["secrets"], open_one.stat().st_mode & 0o777) == (True, kept["secrets"], 0o600)
+
+
 def test_only_what_is_missing_or_empty_is_drawn(run_module: Any, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "router_password").write_text("given")
