@@ -1,8 +1,10 @@
 """A picture of everything on this host that a lab could leave behind or disturb, and the difference of two pictures.
 
 A snapshot maps a place ("link br-leaf0", "file /etc/hosts") to its state. What changes by itself is left out: counters, timers,
-lifetimes, indices, and which links have carrier. Environment variable SNAPSHOT_IGNORE: a regular expression for lines of a difference that
-are somebody else's, for a machine that is busy with other things at the same time.
+lifetimes, indices, and which links have carrier.
+``snapshot.py take FILE`` writes one, ``snapshot.py compare FILE`` fails with what differs.
+Environment variable SNAPSHOT_IGNORE: a regular expression for lines of a difference that are somebody else's, for a machine that is busy with
+other things at the same time.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -213,3 +216,17 @@ def file_state(path: Path, *, content: bool) -> str:
     if content and path.suffix not in (".log", ".jsonl") and stat.S_ISREG(status.st_mode) and status.st_dev == os.stat(path.parent).st_dev:
         return f"{mode} {status.st_size} bytes {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
     return mode
+
+
+def main(verb: str, file: str) -> int:
+    """Exit code 1 and a line a difference when this host is not as it was."""
+    if verb == "take":
+        Path(file).write_text(json.dumps(take()))
+        return 0
+    differs = difference(json.loads(Path(file).read_text()), take())
+    print("\n".join(differs))
+    return 1 if differs else 0
+
+
+if __name__ == "__main__" and len(sys.argv) == 3:
+    sys.exit(main(*sys.argv[1:]))
