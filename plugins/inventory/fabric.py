@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: fabric
 short_description: Racks, leaves, spines and servers from one file, with the complete intent
 version_added: 0.1.0
-author: The leafspine.calico authors
+author:
+  - The leafspine.calico authors (@leafspine)
 description:
   - Reads a fabric file, whose name ends in C(fabric.yml) or C(fabric.yaml), and computes everything that follows from it,
     addresses, AS numbers, interfaces, links and BGP sessions, as variables of its hosts.

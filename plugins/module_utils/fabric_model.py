@@ -145,7 +145,8 @@ class Fabric:
 
     def _links(self) -> Iterator[Link]:
         for leaf in self.leaves:
-            assert leaf.rack is not None
+            if leaf.rack is None:
+                raise ValueError(f"leaf {leaf.name} stands in no rack")
             values = leaf.rack.uplinks.get(leaf.name, {})
             for spine in self.spines:
                 value = values.get(spine.name)

@@ -133,7 +133,7 @@ state:
     tools: {description: 'The tools asked for: C(path) and C(version), null where not found, and C(error).', type: dict}
     install_tools: {description: 'Names of the tools to install, with O(install_tools).', type: list}
     kernel_modules: {description: Whether the host has a folder of kernel modules that routers can be given., type: bool}
-    environment: {description: What the environment was made from (the content of its stamp), null without one., type: str}
+    environment: {description: "What the environment was made from (the content of its stamp), null without one.", type: str}
     missing_packages: {description: Packages that are not installed., type: list}
     limits: {description: Present value of every limit asked for., type: dict}
     raise_limits: {description: The limits that are too low and the value wanted., type: dict}
