@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import action_loader
 from ansible_collections.leafspine.calico.plugins.module_utils.vyos_lines import masked
 
 # What runs every module of the collection vyos.vyos.
@@ -32,7 +33,7 @@ class ActionModule(ActionBase):
             }
         )
         with self._as(args["module"], args["options"]):
-            action = self._shared_loader_obj.action_loader.get(
+            action = action_loader.get(
                 NETWORK_ACTION,
                 task=self._task,
                 connection=self._connection,

@@ -35,7 +35,7 @@ def judge_router(
     router: Data, fabric: Data, outputs: list[str], announced: Data | None = None, down: list[list[str]] | None = None, drift: list[str] | None = None
 ) -> list[Data]:
     """See DOCUMENTATION in router_checks.yml."""
-    found = router_checks.router_checks(router, fabric, outputs, announced, down or [], drift or [])
+    found = router_checks.router_checks(router, fabric, outputs, announced, down or [], drift)
     return found + router_checks.lone_table_checks(router, fabric, outputs, announced, down or [])
 
 

@@ -42,10 +42,13 @@ def _checks(observed: Observed, fabric: Device) -> list[Check]:
     view = look["view"] if look else None
     checks: list[Check] = list(look["checks"]) if look and observed.get("checks") else []
     announced = view["announced"] if view is not None else None
+    drift = observed.get("drift")
     for router in fabric["routers"]:
+        lines = drift.get(router["name"]) if drift is not None else None
         if router["name"] in seen:
-            drift = (observed.get("drift") or {}).get(router["name"], [])
-            checks += router_checks.router_checks(router, fabric, seen[router["name"]], announced, down, drift)
+            checks += router_checks.router_checks(router, fabric, seen[router["name"]], announced, down, lines)
+        elif lines is not None:
+            checks += router_checks.drift_checks(router, lines)
     if announced is not None and set(seen) == {router["name"] for router in fabric["routers"]}:
         checks += router_checks.bgp_table_checks(fabric, seen, announced, down)
     return checks + (_traffic_checks(observed, fabric, view, look["addresses"], down) if look and view is not None else [])

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.leafspine.calico.plugins.module_utils import flows
 from ansible_collections.leafspine.calico.plugins.module_utils.checks import Check, check, no_answer
-from ansible_collections.leafspine.calico.plugins.module_utils.pod_traffic import answers_of, app_pods
+from ansible_collections.leafspine.calico.plugins.module_utils.pod_traffic import IP_AND_ICMP, answers_of, app_pods
 
 Device = dict[str, Any]
 View = Mapping[str, Any]
@@ -104,9 +104,22 @@ def router_probes(router: Device, fabric: Device, view: View, part: str = "all")
     commands = {"capture": capture_command(router, fabric, view), **flows.predictions(router, fabric, view)}
     if part == "flows":
         return commands
+    for port in links_of(router):
+        commands[f"link {port['name']}"] = f"ping {peer_address(port, fabric)} count 1 deadline 2 size {port['mtu'] - IP_AND_ICMP} do-not-fragment"
     for pod in _one_a_rack(fabric, app_pods(view), router):
         commands[f"pod {pod['name']}"] = f"{quiet} -m 3 http://{pod['address']}/json"
     return {**commands, **port_probes(router, fabric, view), **service_probe(router, view)}
+
+
+def links_of(router: Device) -> list[Device]:
+    """A router's interfaces towards other routers."""
+    return [one for one in router["interfaces"] if one["kind"] in ("uplink", "downlink")]
+
+
+def peer_address(port: Device, fabric: Device) -> str:
+    """The address at the other end of a link between routers."""
+    other = next(one for one in fabric["routers"] if one["name"] == port["peer"]["device"])
+    return next(str(one["address"]).split("/")[0] for one in other["interfaces"] if one["name"] == port["peer"]["interface"])
 
 
 def port_probes(router: Device, fabric: Device, view: View) -> dict[str, str]:
@@ -174,7 +187,12 @@ def router_probe_checks(router: Device, fabric: Device, view: View, texts: Mappi
     for name, command in router_probes(router, fabric, view, part).items():
         kind, _blank, rest = name.partition(" ")
         look = f"on {router['name']}: {command}"
-        if kind == "pod":
+        if kind == "link":
+            port = next(one for one in router["interfaces"] if one["name"] == rest)
+            what = f"{port['mtu']} bytes unfragmented through {rest} to {port['peer']['device']}"
+            reply = re.search(r"\b1 (packets )?received", texts.get(name, "")) is not None
+            checks.append(check("MTU", router["name"], what, "a reply", "a reply" if reply else "no reply", look))
+        elif kind == "pod":
             checks += _pod_reached(router, pods[rest], answers_of(texts.get(name, "")), look)
         elif kind == "port":
             server = next(one for one in fabric["servers"] if one["name"] == rest)

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.leafspine.calico.plugins.module_utils import kernel_routes
 from ansible_collections.leafspine.calico.plugins.module_utils.checks import Check, check, no_answer
 from ansible_collections.leafspine.calico.plugins.module_utils.path_vector import Path, Table, tables
+from ansible_collections.leafspine.calico.plugins.module_utils.session_checks import filter_checks, session_checks
 
 Device = dict[str, Any]
 Announced = Mapping[str, Iterable[str]]
@@ -24,43 +25,48 @@ Ports = Iterable[Iterable[str]]
 
 LOOK = {
     "sessions": 'vtysh -c "show bgp summary json"',
+    "neighbors": 'vtysh -c "show bgp neighbors json"',
+    "bfd": 'vtysh -c "show bfd peers json"',
+    "filters": 'vtysh -c "show ip prefix-list json"',
     "table": 'vtysh -c "show bgp ipv4 unicast json"',
     "routes": "ip -j -4 route show",
     "interfaces": "ip -j address show",
     "configuration": "show configuration commands",
 }
+# Kept as text: no JSON where the daemon does not run, several documents where several daemons answer.
+TEXTS = ("bfd", "filters", "configuration")
 
 
 def read(name: str, outputs: list[str]) -> tuple[dict[str, Any], list[Check]]:
-    """The answers of a router by name (JSON parsed, "configuration" as text), and a finding when one cannot be read."""
+    """The answers of a router by name (JSON parsed, those in ``TEXTS`` as text), and a finding when one cannot be read."""
     if len(outputs) != len(LOOK):
         return {}, [no_answer(name, f"ssh {name}", "; ".join(outputs) or "none")]
-    answers: dict[str, Any] = {"configuration": outputs[-1]}
+    answers: dict[str, Any] = {}
     for (what, command), text in zip(LOOK.items(), outputs, strict=True):
         try:
-            answers.setdefault(what, json.loads(text))
+            answers[what] = text if what in TEXTS else json.loads(text)
         except ValueError:
-            if what not in answers:
-                return {}, [no_answer(name, command, text)]
+            return {}, [no_answer(name, command, text)]
     return answers, []
 
 
 def router_checks(
-    router: Device, fabric: Device, outputs: list[str], announced: Announced | None = None, down: Ports = (), drift: Iterable[str] = ()
+    router: Device, fabric: Device, outputs: list[str], announced: Announced | None = None, down: Ports = (), drift: Iterable[str] | None = None
 ) -> list[Check]:
     """Everything about one router that needs no other: sessions, kernel routes, interfaces, configuration.
 
-    ``drift``: lines that would make the running configuration what is intended.
+    ``drift``: lines that would make the running configuration what is intended; None when nobody looked.
     """
     answers, problems = read(router["name"], outputs)
     if problems:
         return problems
     ports = down_ports(fabric, down)
     return [
-        *session_checks(router, answers["sessions"], ports, nodes=announced is not None),
+        *session_checks(router, answers, ports, nodes=announced is not None),
+        *filter_checks(router, answers["filters"]),
         *route_checks(router, fabric, answers["routes"], announced, ports),
         *interface_checks(router, answers["interfaces"], ports),
-        *drift_checks(router, drift),
+        *(drift_checks(router, drift) if drift is not None else []),
     ]
 
 
@@ -72,32 +78,6 @@ def down_ports(fabric: Device, down: Ports) -> set[tuple[str, str]]:
         if ends & ports:
             ports |= ends
     return ports
-
-
-# --- sessions ------------------------------------------------------------------------------------------------------------
-
-
-def session_checks(router: Device, summary: Device, down: set[tuple[str, str]], nodes: bool) -> list[Check]:
-    """AS numbers and states of all intended sessions, and neighbours that the intent does not know. ``summary``: FRR's JSON."""
-    name, look = router["name"], "show bgp summary"
-    unicast = summary.get("ipv4Unicast", {})
-    peers = unicast.get("peers", {})
-    checks = [check("session", name, "AS number", router["asn"], unicast.get("as", "no BGP"), look)]
-    for neighbor in router["neighbors"]:
-        address, peer = neighbor["address"], peers.get(neighbor["address"])
-        what, more = f"session with {neighbor['device']} ({address})", f"show bgp neighbors {address}"
-        if neighbor["route_reflector_client"] and not nodes:
-            continue
-        if peer is None:
-            checks.append(check("session", name, what, "Established", "no such neighbour", look))
-            continue
-        if {(name, neighbor["interface"]), (neighbor["device"], neighbor["peer_interface"])} & down:
-            checks.append(check("session", name, what, "not Established, the link is down", peer["state"], more, ok=peer["state"] != "Established"))
-            continue
-        checks.append(check("session", name, what, "Established", peer["state"], more))
-        checks.append(check("session", name, what, f"AS {neighbor['asn']}", f"AS {peer['remoteAs']}", more))
-    strangers = sorted(set(peers) - {neighbor["address"] for neighbor in router["neighbors"]})
-    return [*checks, check("session", name, "neighbours that nobody intends", [], strangers, look)]
 
 
 # --- the kernel's table --------------------------------------------------------------------------------------------------

@@ -159,6 +159,30 @@ class Lab:
             assert time.monotonic() < deadline, self.lock.read_text()
             time.sleep(0.02)
 
+    def vtysh(self, router: str, *commands: str) -> str:
+        """What a router's FRR answers to commands, behind the back of its command line."""
+        sockets = next(Path("/run/leafspine/labs", self.name).rglob(f"{router}/frr"))
+        words = [word for command in commands for word in ("-c", command)]
+        return subprocess.run(["vtysh", "--vty_socket", str(sockets), *words], capture_output=True, text=True, timeout=30, check=True).stdout
+
+    def router_cli(self, router: str, *lines: str) -> str:
+        """Lines given to a router's command line over SSH, as a person types them."""
+        command = [str(ROOT / ".venv/bin/ansible-inventory"), "-i", str(self.inventory), "--host", router]
+        intent = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+        askpass = self.folder / "askpass"
+        askpass.write_text(f"#!/bin/sh\ncat {self.directory / 'secrets' / 'router_password'}\n")
+        askpass.chmod(0o700)
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "PubkeyAuthentication=no"]
+        ssh = ["ssh", "-tt", *(word for option in options for word in ("-o", option)), f"vyos@{intent['ansible_host']}"]
+        environment = os.environ | {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ""}
+        given = "".join(f"{line}\n" for line in [*lines, "exit"])
+        return subprocess.run(ssh, input=given, capture_output=True, text=True, env=environment, timeout=60, check=False).stdout
+
+    def configure(self, router: str, *lines: str) -> None:
+        """Commit lines on a router; AssertionError when it refuses them."""
+        said = self.router_cli(router, "configure", *lines, "commit", "exit")
+        assert "failed" not in said.lower(), said
+
     def tool(self, *command: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
         """A command of the lab's own: kubectl, calicoctl, kind, containerlab."""
         environment = os.environ | {"PATH": f"{ENGINE}:{os.environ['PATH']}", "KUBECONFIG": str(self.directory / "kubeconfig"), "DATASTORE_TYPE": "kubernetes"}

@@ -27,13 +27,15 @@ def healthy() -> Lab:
     fabric, problems = from_document(copy.deepcopy(lab["document"]))
     assert fabric is not None, problems
     lab["fabric"] = fabric
-    lab["tables"] = {name: dict(zip(router_checks.LOOK, map(_parsed, outputs), strict=True)) for name, outputs in lab.pop("routers").items()}
-    lab["drift"] = {}
+    lab["tables"] = {
+        name: {what: _parsed(what, text) for what, text in zip(router_checks.LOOK, outputs, strict=True)} for name, outputs in lab.pop("routers").items()
+    }
+    lab["drift"] = {name: [] for name in lab["tables"]}
     return lab
 
 
-def _parsed(text: str) -> Any:
-    return json.loads(text) if text.lstrip().startswith(("[", "{")) else text
+def _parsed(what: str, text: str) -> Any:
+    return text if what in ("filters", "configuration") else json.loads(text)
 
 
 def observed(lab: Lab, part: str = "all", down: list[list[str]] | None = None, service: str | None = None) -> Lab:

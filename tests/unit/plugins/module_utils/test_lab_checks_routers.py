@@ -26,6 +26,23 @@ def peer(lab: Lab, router: str, address: str) -> dict[str, Any]:
     return found
 
 
+def detail(lab: Lab, router: str, address: str) -> dict[str, Any]:
+    found: dict[str, Any] = lab["tables"][router]["neighbors"][address]
+    return found
+
+
+def bfd(lab: Lab, router: str, address: str) -> dict[str, Any]:
+    return next(one for one in lab["tables"][router]["bfd"] if one["peer"] == address)
+
+
+def lose_filter_entry(lab: Lab) -> None:
+    """As FRR does with an entry whose ge is not above the prefix's length."""
+    entry = '"prefix":"10.246.0.0/16",\n          "minimumPrefixLength":20'
+    filters = lab["tables"]["leaf0"]["filters"]
+    assert filters.count(entry) == 2
+    lab["tables"]["leaf0"]["filters"] = filters.replace(entry, '"prefix":"10.246.0.0/16",\n          "minimumPrefixLength":8')
+
+
 def link(lab: Lab, router: str, name: str) -> dict[str, Any]:
     return next(one for one in lab["tables"][router]["interfaces"] if one["ifname"] == name)
 
@@ -52,6 +69,63 @@ ROUTERS: dict[str, tuple[Change, list[str]]] = {
     "another AS at the other end": (
         lambda lab: peer(lab, "spine1", "10.133.12.1").update(remoteAs=65009),
         ["spine1: session with leaf0 (10.133.12.1): expected AS 65005, found AS 65009"],
+    ),
+    "timers of one end": (
+        lambda lab: detail(lab, "spine0", "10.133.10.1").update(bgpTimerHoldTimeMsecs=180000, bgpTimerKeepAliveIntervalMsecs=60000),
+        [
+            "spine0: timers of the session with leaf0 (10.133.10.1): expected keepalive 3 s, hold time 9 s, found keepalive 60 s, hold time 180 s",
+        ],
+    ),
+    "no password": (
+        lambda lab: detail(lab, "leaf0", "10.133.12.2").pop("authenticationEnabled"),
+        ["leaf0: password of the session with spine1 (10.133.12.2): expected set, found none"],
+    ),
+    "a password that nobody intends": (
+        lambda lab: detail(lab, "leaf0", "10.133.5.10").update(authenticationEnabled=1),
+        ["leaf0: password of the session with control-plane (10.133.5.10): expected none, found set"],
+    ),
+    "BFD that is down": (
+        lambda lab: bfd(lab, "leaf0", "10.133.10.2").update(status="down"),
+        ["leaf0: BFD of the session with spine0 (10.133.10.2): expected up, 3 x 50 ms, found down, 3 x 50 ms"],
+    ),
+    "slow BFD": (
+        lambda lab: bfd(lab, "leaf0", "10.133.10.2").update({"receive-interval": 300, "transmit-interval": 300}),
+        ["leaf0: BFD of the session with spine0 (10.133.10.2): expected up, 3 x 50 ms, found up, 3 x 300 ms"],
+    ),
+    "no bfdd": (
+        lambda lab: lab["tables"]["spine0"].update(bfd="bfdd is not running"),
+        [
+            "spine0: BFD of the session with leaf0 (10.133.10.1): expected up, 3 x 50 ms, found none",
+            "spine0: BFD of the session with leaf1 (10.133.34.1): expected up, 3 x 50 ms, found none",
+        ],
+    ),
+    "a leaf that believes everything": (
+        lambda lab: detail(lab, "leaf0", "10.133.5.11")["addressFamilyInfo"]["ipv4Unicast"].pop("routeMapForIncomingAdvertisements"),
+        [
+            "leaf0: import filter of the session with worker (10.133.5.11): expected LEAFSPINE-NODES, at most 1000 prefixes, found none, at most 1000 prefixes",
+        ],
+    ),
+    "a leaf that takes any number": (
+        lambda lab: detail(lab, "leaf0", "10.133.5.11")["addressFamilyInfo"]["ipv4Unicast"].pop("prefixAllowedMax"),
+        [
+            "leaf0: import filter of the session with worker (10.133.5.11): "
+            "expected LEAFSPINE-NODES, at most 1000 prefixes, found LEAFSPINE-NODES, any number of prefixes",
+        ],
+    ),
+    "another entry in the filter": (
+        lose_filter_entry,
+        [
+            "leaf0: prefixes that nodes may announce: "
+            "expected permit 10.246.0.0/16 ge 20 le 32; permit 10.98.0.0/16; permit 10.98.0.0/16 ge 32 le 32, "
+            "found permit 10.246.0.0/16 ge 8 le 32; permit 10.98.0.0/16; permit 10.98.0.0/16 ge 32 le 32",
+        ],
+    ),
+    "no filter in the daemon": (
+        lambda lab: lab["tables"]["leaf0"].update(filters='{"ZEBRA": {}} {"BGP": {}}'),
+        [
+            "leaf0: prefixes that nodes may announce: "
+            "expected permit 10.246.0.0/16 ge 20 le 32; permit 10.98.0.0/16; permit 10.98.0.0/16 ge 32 le 32, found none",
+        ],
     ),
     "a neighbour that is missing": (
         lambda lab: lab["tables"]["spine1"]["sessions"]["ipv4Unicast"]["peers"].pop("10.133.12.1"),

@@ -35,6 +35,18 @@ TRAFFIC: dict[str, tuple[Change, list[str]]] = {
         lambda lab: answer(lab, "worker mtu worker2", rc=1, stdout="1 packets transmitted, 0 received"),
         ["pod app-ksn7b: 1500 bytes unfragmented to app-vw7rx: expected a reply, found no reply"],
     ),
+    "a link between routers that full size does not pass": (
+        lambda lab: text_of(lab, "spine1", "link eth2", lambda text: text.replace("1 received", "0 received")),
+        ["spine1: 1500 bytes unfragmented through eth2 to leaf1: expected a reply, found no reply"],
+    ),
+    "a packet too long for a router's own interface": (
+        lambda lab: text_of(lab, "leaf0", "link eth1", lambda text: "ping: local error: message too long, mtu=1400"),
+        ["leaf0: 1500 bytes unfragmented through eth1 to spine0: expected a reply, found no reply"],
+    ),
+    "a service that answers now and then": (
+        lambda lab: answer(lab, "worker2 service", stdout=lab["traffic"]["worker2 service"]["stdout"].replace("asked 12", "asked 24")),
+        ["pod app-vw7rx (worker2): answers through the ClusterIP: expected all, found 12 of 24"],
+    ),
     "an oversized packet that passes": (
         lambda lab: answer(lab, "worker twin size", rc=0),
         ["pod app-ksn7b (worker): 1501 bytes unfragmented: expected no reply, found a reply"],
@@ -159,3 +171,20 @@ def test_a_link_that_is_down_on_purpose_must_carry_nothing() -> None:
     lines = checks.lines(lab_checks.lab_checks(seen, lab["fabric"]))
     assert any("uplinks that carry requests: expected only eth2, found eth1 eth2" in line for line in lines)
     assert any("session with spine0 (10.133.10.2): expected not Established, the link is down, found Established" in line for line in lines)
+
+
+def test_how_much_is_judged_does_not_depend_on_what_the_service_happened_to_choose() -> None:
+    lab = healthy()
+    plain = len(all_checks(lab))
+    longer = lab["traffic"]["worker2 service"]
+    longer["stdout"] = longer["stdout"].replace("asked 12\n", "") * 3 + "asked 36\n"
+    assert (len(all_checks(lab)), checks.failed(all_checks(lab))) == (plain, [])
+
+
+def test_a_pod_that_the_service_never_gives_itself_is_a_finding() -> None:
+    def without_itself(lab: Lab) -> None:
+        said = lab["traffic"]["worker service"]["stdout"].splitlines()
+        kept = [line for line in said[:-1] if "app-ksn7b" not in line]
+        lab["traffic"]["worker service"]["stdout"] = "\n".join([*kept, f"asked {len(kept)}"])
+
+    assert findings(without_itself) == ["pod app-ksn7b (worker): address that it sees when the service gives it itself: expected its node's, found none"]
