@@ -57,7 +57,7 @@ def test_a_sick_lab_is_told_at_the_top() -> None:
         "spine0: session with leaf0 (10.133.10.1): Connect",
         "leaf0: session with spine0 (10.133.10.2): Active",
         "leaf0: 2 lines differ from the intent: delete nat source rule 7 description '<b>x</b>'",
-        "verify: 5 of 420 expectations do not hold",
+        "verify: 5 of 454 expectations do not hold",
         "drill uplink, run 1: 1 of 2 expectations do not hold",
     ]
     page = lab_report.page(found)

@@ -159,7 +159,7 @@ def test_people_read_what_is_false_first() -> None:
     assert lines[-2].startswith("what holds: node 20")
     assert lines[-1] == "all of it: results/th-lab/verify.json, verify.xml (JUnit)"
     healthy_text = lab_result.console(result())
-    assert healthy_text.startswith("419 of 419 expectations hold: node 20, ")
+    assert healthy_text.startswith("462 of 462 expectations hold: node 20, ")
     assert "\n" not in healthy_text
 
 
@@ -185,8 +185,8 @@ def test_junit_is_junit_and_says_what_failed() -> None:
 
 
 def test_what_is_not_junit_is_found() -> None:
-    text = junit.junit(result()).replace('<testcase name="', '<testcase nome="', 1).replace('tests="419"', 'tests="420"', 1)
-    assert strange_junit(text) == ["testcase: no ['name']", "testcase: ['nome']", "testsuites verify th-lab: tests=420"]
+    text = junit.junit(result()).replace('<testcase name="', '<testcase nome="', 1).replace('tests="462"', 'tests="463"', 1)
+    assert strange_junit(text) == ["testcase: no ['name']", "testcase: ['nome']", "testsuites verify th-lab: tests=463"]
 
 
 def test_junit_without_its_package_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
