@@ -143,7 +143,6 @@ def mounted(*options: str) -> Iterator[None]:
         subprocess.run(["umount", "-l", options[-1]], check=True)
 
 
-@pytest.mark.soak
 def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: Lab) -> None:
     with mounted("--bind", shutil.which("false") or "", "/usr/lib/frr/bgpd"):
         ip("netns", "delete", f"clab-{lab.name}-spine1")
@@ -154,7 +153,6 @@ def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: La
     until("sessions", lambda: len(sessions(lab)) == ALL)
 
 
-@pytest.mark.soak
 def test_a_full_disk_is_told_before_anything_is_touched(lab: Lab) -> None:
     before = faults.state()
     with mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(lab.directory)):
@@ -242,7 +240,6 @@ def test_secrets_are_in_no_log_no_argument_list_and_no_file_that_others_read(lab
     assert [name for name, value in wanted.items() if value in text] == []
 
 
-@pytest.mark.soak
 def test_noise_and_guesses_are_harmless(lab: Lab) -> None:
     """500 pieces of nonsense to SSH and to the API, plain and within TLS, and 40 guessed passwords: nobody gets in, both go on, none grows much."""
     before = faults.health(lab)
