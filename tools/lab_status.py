@@ -31,7 +31,12 @@ def look(intent: Intent) -> dict[str, Any]:
     objects = api.result()
     if objects is not None:
         objects = {kind.split(".")[0].replace("ipamblocks", "blocks"): items for kind, items in objects.items()}
-    drift = {router["name"]: drift_of(router, outputs[router["name"]]) for router in routers if router["name"] in outputs}
+    return state(intent, outputs, objects)
+
+
+def state(intent: Intent, outputs: dict[str, list[str]], objects: dict[str, Any] | None) -> dict[str, Any]:
+    """The state that follows from what routers and API answered, with drift and crashes."""
+    drift = {router["name"]: drift_of(router, outputs[router["name"]]) for router in intent["routers"] if router["name"] in outputs}
     return lab_state.state(intent, outputs, objects, drift, crashes(intent))
 
 
@@ -91,11 +96,11 @@ def run(intent: Intent, as_json: bool, watch: float | None) -> int:
     """Print the state once, or every ``watch`` seconds until interrupted. Returns 0 for a lab without troubles, else 1."""
     while True:
         began = time.monotonic()
-        state = look(intent)
-        text = json.dumps(state, indent=1) if as_json else lab_state_text.text(state)
+        seen = look(intent)
+        text = json.dumps(seen, indent=1) if as_json else lab_state_text.text(seen)
         if watch is None:
             print(text)
-            return 0 if state["healthy"] else 1
+            return 0 if seen["healthy"] else 1
         clear = "\x1b[H\x1b[2J\x1b[3J" if sys.stdout.isatty() else ""
         stamp = "" if as_json else f"{time.strftime('%H:%M:%S')}, every {watch:g} s, Ctrl-C ends\n"
         print(f"{clear}{stamp}{text}", flush=True)

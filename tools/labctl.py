@@ -69,6 +69,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     graph.add_argument("format", nargs="?", choices=["mermaid", "svg", "dot"], default="mermaid")
     graph.add_argument("-o", "--output", help="a file instead of standard output")
     graph.add_argument("--intent", action="store_true", help="only what is intended, even where the lab runs")
+    doctor = commands.add_parser("doctor", help="known troubles and how to mend them", description="Known troubles of this machine and of the running lab.")
+    doctor.add_argument("--json", action="store_true", help="for programs")
     for tool in ("kubectl", "calicoctl"):
         commands.add_parser(tool, add_help=False).add_argument("words", nargs=argparse.REMAINDER)
     return parser.parse_known_args()
@@ -84,6 +86,10 @@ def main() -> int:
             return lab_status.run(intent, arguments.json, arguments.watch)
         print_summary(intent, lab_status.look(intent))
         return 0
+    if arguments.command == "doctor":
+        import lab_doctor
+
+        return lab_doctor.examine(intent, arguments.json)
     if arguments.command == "graph":
         return draw(intent, arguments)
     if arguments.command == "shell":

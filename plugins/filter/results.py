@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +46,27 @@ def versions(seen: Data, router: list[str], controller: Data) -> Data:
     return lab_report.versions(seen.get("objects") or None, router, controller)
 
 
+def texts(routers: Data, commands: list[str], seen: Data) -> Data:
+    """See DOCUMENTATION in collect_texts.yml."""
+    found: Data = {}
+    for name, result in routers.items():
+        answers = result.get("stdout") or []
+        found |= {f"{name}/{command.replace('/', ' ')}": answer for command, answer in zip(commands, answers, strict=False)}
+        if len(answers) != len(commands):
+            found[f"{name}/NO ANSWER"] = str(result.get("msg") or "not reachable")
+    for name, answer in (seen.get("answers") or {}).items():
+        found[name] = "\n".join(str(answer[part]) for part in ("stdout", "stderr") if answer.get(part))
+    for name, items in (seen.get("objects") or {}).items():
+        found[f"api/{name}.json"] = json.dumps(items, indent=1)
+    return found
+
+
 class FilterModule:
     """Results as documents, for people and for other programs; each filter is documented in a file of its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "collect_texts": texts,
             "lab_report": report,
             "lab_state": state,
             "lab_versions": versions,

@@ -39,7 +39,13 @@ def svg(drill: Drill) -> str:
     flows, others = rows(drill["flows"])
     if not HAS_MATPLOTLIB:
         raise RuntimeError(MISSING)
-    settings = {"svg.fonttype": "none", "svg.hashsalt": str(drill["name"]), "font.family": "sans-serif", "font.size": 8.5, "axes.linewidth": 0.6}
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": str(drill["name"]),
+        "font.family": "sans-serif",
+        "font.size": 8.5,
+        "axes.linewidth": 0.6,
+    }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(9.6, 1.35 + 0.2 * len(flows)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
