@@ -219,7 +219,7 @@ def cluster(fabric: Fabric, facts: Facts) -> Iterator[Finding]:
     if facts["objects"] is None:
         yield finding("Kubernetes API", "it does not answer", "./lab up; its log: server.log, see the embedded engine's page")
         return
-    judged = cluster_checks.node_object_checks(fabric["servers"], facts["objects"]["nodes"]) + cluster_checks.calico_checks(fabric, facts["objects"])
+    judged = cluster_checks.node_object_checks(fabric["servers"], facts["objects"]["nodes"]) + cluster_checks.calico_checks(dict(fabric), facts["objects"])
     for one in checks.failed(judged):
         yield finding(
             one["where"], f"{one['what']}: {one['found']} instead of {one['expected']}", f"./lab up --tags kind_cluster,calico_bgp; look: ./lab {one['look']}"
