@@ -18,8 +18,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        # A text that is JSON comes here parsed where a template's whole value was one; it is needed as it was written.
-        files = {name: text if isinstance(text, str) else str(text) for name, text in self._task.args.get("files", {}).items()}
+        files = {name: str(text) for name, text in self._task.args.get("files", {}).items()}
         arguments = {**self._task.args, "files": files}
         result: dict[str, Any] = self._execute_module("leafspine.calico.lab_results", module_args=arguments, task_vars=task_vars)
         folder = self._task.args.get("controller")

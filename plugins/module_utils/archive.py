@@ -31,11 +31,15 @@ def known_secrets(directory: str) -> list[str]:
 
 
 def files(paths: Iterable[str]) -> Iterator[str]:
-    """Regular files of the paths and below them, in order, without what is left out; links are not followed."""
+    """Regular files of the paths and below them, in order, each once, without what is left out. Links below a path are not followed, a
+    path that is one itself is when it ends with a slash."""
+    known: set[str] = set()
     for path in paths:
         below = [os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names] if os.path.isdir(path) else [path]
         for one in sorted(below):
-            if os.path.isfile(one) and not os.path.islink(one) and not any(fnmatch.fnmatchcase(one, pattern) for pattern in LEFT_OUT):
+            regular = os.path.isfile(one) and not os.path.islink(one) and os.path.realpath(one) not in known
+            if regular and not any(fnmatch.fnmatchcase(one, pattern) for pattern in LEFT_OUT):
+                known.add(os.path.realpath(one))
                 yield one
 
 

@@ -115,10 +115,13 @@ def _gaps(axes: Any, drill: Drill, flows: list[Mapping[str, Any]]) -> None:
     longest = [flow["longest_gap_ms"] or 0 for flow in flows]
     bounds = [one["bound"]["gap_ms"] for one in drill["bound"] if one["bound"].get("gap_ms") is not None]
     limit = min(bounds) if bounds else None
-    colours = [DOWN if limit is not None and gap > limit else UP for gap in longest]
+    # Without a bound for gaps the drill's own verdict counts: there, losing anything is the fault.
+    colours = [DOWN if (gap > limit if limit is not None else not drill["holds"]) else UP for gap in longest]
     axes.barh(range(len(flows)), longest, height=0.55, color=colours)
     if limit is not None:
         axes.axvline(limit, color=INK, linewidth=1)
         axes.annotate(f"bound {limit:g}", (limit, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points", ha="center", color=INK)
     axes.set_xlim(0, max([*longest, limit or 0, 1]) * 1.15)
+    if not any(longest) and limit is None:
+        axes.set_xticks([0])
     axes.set_xlabel("longest gap, ms", color=SOFT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +186,65 @@ def test_verify_finds_an_uplink_that_is_down(running: Lab) -> None:
     result = kept_result(running)
     assert result["outcome"] == "failed"
     assert {"leaf0 eth1 state", "spine0 session with leaf0 (10.132.10.1)"} <= {f"{one['where']} {one['what']}" for one in result["checks"] if not one["ok"]}
+
+
+def test_the_report_shows_the_running_lab(running: Lab) -> None:
+    before = snapshot.take()
+    changes_nothing(running.play("report"))
+    same_as(before)
+    document = json.loads((running.results / "report.json").read_text())
+    jsonschema.validate(document, json.loads((ROOT / "playbooks/files/result.schema.json").read_text()))
+    assert {router["name"]: router["up"] for router in document["state"]["routers"]} == dict.fromkeys(ROUTERS, True)
+    assert {one["state"] for one in document["state"]["sessions"]} == {"Established"}
+    assert document["state"]["drift"] == {router: [] for router in ROUTERS}
+    assert document["verify"]["lab"] == "tg-site"
+    assert "tg-site" in (running.results / "report.html").read_text()
+
+
+def test_what_is_collected_holds_everything_but_secrets(running: Lab) -> None:
+    before = snapshot.take()
+    changes_nothing(running.play("collect"))
+    same_as(before)
+    secrets = [path.read_text() for path in (running.directory / "secrets").iterdir()]
+    with tarfile.open(running.results / "collect.tar.gz") as tar:
+        files = {entry.name.partition("/")[2]: tar.extractfile(entry).read().decode(errors="replace") for entry in tar}  # type: ignore[union-attr]
+    assert {f"{router}/show configuration commands" for router in ROUTERS} <= set(files)
+    assert {"worker/routes", "host/links", "api/nodes.json", f"files{running.directory}/kubeconfig"} <= set(files)
+    assert "set protocols bgp system-as '65005'" in files["leaf0/show configuration commands"]
+    assert len(secrets) > 1
+    assert [name for name, text in files.items() for secret in [*secrets, "PRIVATE KEY-----\n"] if secret in text] == []
+    # The detector can fail: on the lab host the password stands in plain text.
+    assert any(secret in path.read_text(errors="replace") for secret in secrets for path in running.directory.rglob("*") if path.is_file())
+
+
+def tool(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of ./lab on the test's lab, without its preparations."""
+    command = [str(ROOT / ".venv/bin/python"), "tools/labctl.py", "-i", str(lab.inventory), *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+
+
+def test_status_and_doctor_find_nothing_about_a_healthy_lab_and_name_what_breaks(running: Lab) -> None:
+    healthy = tool(running, "status", "--json")
+    assert (healthy.returncode, json.loads(healthy.stdout)["troubles"]) == (0, [])
+    assert tool(running, "doctor").returncode == 0
+    leaf = ["ip", "netns", "exec", "clab-tg-site-leaf0"]
+    subprocess.run([*leaf, "sysctl", "-qw", "net.ipv4.conf.eth2.rp_filter=1"], check=True)
+    subprocess.run([*leaf, "ip", "link", "set", "dev", "eth1", "down"], check=True)
+    try:
+        broken, ill = tool(running, "status"), tool(running, "doctor")
+    finally:
+        subprocess.run([*leaf, "ip", "link", "set", "dev", "eth1", "up"], check=True)
+        subprocess.run([*leaf, "sysctl", "-qw", "net.ipv4.conf.eth2.rp_filter=0"], check=True)
+    assert (broken.returncode, ill.returncode) == (1, 1)
+    assert "leaf0 eth1  the link to spine0 eth1 is down" in broken.stdout
+    assert "TROUBLE  leaf0: rp_filter is strict on eth2" in ill.stdout
+
+
+def test_the_graph_is_coloured_by_the_running_lab(running: Lab) -> None:
+    plain, coloured = tool(running, "graph", "--intent"), tool(running, "graph")
+    assert "linkStyle" not in plain.stdout
+    assert "stroke:#1a7f4b" in coloured.stdout
+    assert tool(running, "graph", "svg").stdout.startswith('<svg class="fabric"')
 
 
 def test_a_second_run_under_traffic_loses_no_packet(running: Lab) -> None:

@@ -72,6 +72,14 @@ def test_the_search_finds_what_was_not_masked(lab: Path) -> None:
     assert leaks(plain) == ["bgpd.log", "kubeconfig", "pki/ca.key", "routers/leaf0/config.boot"]
 
 
+def test_a_folder_that_is_a_link_is_followed_when_it_is_meant_and_nothing_comes_twice(lab: Path) -> None:
+    (lab.parent / "logs").mkdir()
+    (lab.parent / "logs" / "x.log").write_text("x")
+    (lab / "log").symlink_to(lab.parent / "logs")
+    assert [one for one in archive.files([str(lab)]) if one.endswith("x.log")] == []
+    assert [one for one in archive.files([str(lab), f"{lab}/log/", f"{lab}/log/"]) if one.endswith("x.log")] == [f"{lab}/log/x.log"]
+
+
 def test_of_a_long_log_the_end_is_taken(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST", 10)
     (lab / "bgpd.log").write_text("0123456789ABCDEFGHIJ")
