@@ -163,9 +163,7 @@ def test_a_narrow_screen_does_not_scroll_sideways(look: Callable[..., Seen]) -> 
 
 def test_text_that_cannot_be_read_and_a_page_that_is_too_wide_are_found(look: Callable[..., Seen]) -> None:
     """The detectors of the tests above can fail."""
-    seen = look(
-        document(), width=500, change=lambda page: page.replace("--ink: #1c2430", "--ink: #d0d0d0").replace("<main>", '<main><div style="width:900px">x</div>')
-    )
+    seen = look(width=500, change=lambda page: page.replace("--ink: #1c2430", "--ink: #d0d0d0").replace("<main>", '<main><div style="width:900px">x</div>'))
     assert len(seen["faint"]) > 10
     assert seen["overflow"] > 300
 
