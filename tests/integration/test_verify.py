@@ -212,10 +212,12 @@ def test_a_wrong_label_is_the_first_thing_that_is_named(lab: Lab) -> None:
 def test_a_nat_rule_inside_the_fabric_is_seen_by_the_pods(lab: Lab) -> None:
     """Nobody can read it in a configuration: only the other side's view tells."""
     rules = "table ip stray { chain post { type nat hook postrouting priority 90; ip saddr 10.246.0.0/16 oifname { eth1, eth2 } masquerade; }; }"
-    nft = ("ip", "netns", "exec", router("leaf0"), "nft")
+    inside = ("ip", "netns", "exec", router("leaf0"))
+    nft, forget = (*inside, "nft"), (*inside, "conntrack", "-F")
     with changed((*nft, rules), (*nft, "delete table ip stray")):
-        run("ip", "netns", "exec", router("leaf0"), "conntrack", "-F")  # flows that are known already are not rewritten
+        run(*forget)  # flows that are known already are not rewritten
         found = findings(lab.play("verify", *ONCE, "--tags", "routers,configuration,traffic"))
+    run(*forget)  # and those that were rewritten stay so
     assert any("that app-" in line and "found 10.133.1" in line for line in found), found
     assert any("addresses in flows between pods: expected only the pods' own" in line for line in found), found
     assert not any("route" in line or "session" in line for line in found), found
