@@ -21,6 +21,7 @@ ABSENCE = {
     "lab_lacks": "roles whose work was done elsewhere: there is no lab host to carry a cluster, bridges and routers",
     "calico_bgp_manifest": "empty: Calico is there already and stays as it is",
     "verify_drills": "which drills an owner allows",
+    "vyos_fabric_mode": "whether a router is the lab's alone (exact) or shared with others (additive)",
 }
 
 
@@ -81,6 +82,7 @@ def test_engines_that_build_a_lab_lack_nothing() -> None:
     for engine in ("embedded", "containers"):
         values = yaml.safe_load((ROOT / "inventories" / engine / "group_vars/all/engine.yml").read_text(encoding="utf-8"))
         assert "lab_lacks" not in values
+        assert "vyos_fabric_mode" not in values
         assert "verify_drills" not in values
         assert values["lab_calico_manifest"]
 
