@@ -75,7 +75,9 @@ def test_the_look_ahead_at_nothing_is_the_same(pair: Pair) -> None:
 
 def test_both_engines_execute_the_same_tasks(pair: Pair) -> None:
     first = executed(pair.containers.play("site"))
-    seconds = {lab.engine: lab.play("site") for lab in (pair.embedded, pair.containers)}
+    seconds = {"containers": pair.containers.play("site")}
+    executed(pair.embedded.play("site"))  # takes the lab over: images and options in the topology are its own
+    seconds["embedded"] = pair.embedded.play("site")
     lists = {engine: executed(outcome) for engine, outcome in seconds.items()}
     assert lists["embedded"] == lists["containers"]
     # What a run on a finished lab does, the build has done too; it pushed and saved besides.
