@@ -208,7 +208,7 @@ async def test_an_endpoint_goes_without_a_connection_lost_in_silence(lab: Lab) -
         codes.append(await curl_code(lab, lab.client, url))
     # Answered until it ends, refused from then on.
     assert codes == sorted(codes) and set(codes) <= {"0", "7"} and codes[-1] == "7", codes
-    assert lab.store.find(PODS, "default", "three") is None
+    await until(lambda: lab.store.find(PODS, "default", "three") is None, "the end of the pod")
 
 
 async def test_a_deleted_table_comes_back_and_udp_follows_its_endpoint(lab: Lab) -> None:
