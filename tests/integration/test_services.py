@@ -206,8 +206,8 @@ async def test_an_endpoint_goes_without_a_connection_lost_in_silence(lab: Lab) -
     codes = [await curl_code(lab, lab.client, url)]
     while codes[-20:] != ["7"] * 20 and len(codes) < 500:
         codes.append(await curl_code(lab, lab.client, url))
-    # Answered until it ends, refused from then on.
-    assert codes == sorted(codes) and set(codes) <= {"0", "7"} and codes[-1] == "7", codes
+    # Answered until it ends, refused from then on; the one connection that is open at the end is reset (52, 56), none runs into nothing (28).
+    assert re.fullmatch(r"(0 )*((52|56) )?(7 )+", " ".join(codes) + " "), codes
     await until(lambda: lab.store.find(PODS, "default", "three") is None, "the end of the pod")
 
 
