@@ -212,6 +212,17 @@ async def test_an_endpoint_goes_without_a_connection_lost_in_silence(lab: Lab) -
     await until(lambda: lab.store.find(PODS, "default", "three") is None, "the end of the pod")
 
 
+async def answering(lab: Lab, script: str, wanted: str) -> str:
+    """The pod that answers the script, asked until it is the one wanted. While there is no endpoint the packet is refused, and the script fails."""
+    answer = ""
+    for _ in range(50):
+        with contextlib.suppress(AssertionError):
+            answer = json.loads(await run(sys.executable, "-c", script, where=lab.first))["pod"]
+        if answer == wanted:
+            break
+    return answer
+
+
 async def test_a_deleted_table_comes_back_and_udp_follows_its_endpoint(lab: Lab) -> None:
     port = {"name": "dns", "port": 53, "targetPort": 80, "protocol": "UDP"}
     lab.store.create(SERVICES, {"metadata": {"name": "udp", "namespace": "default"}, "spec": {"selector": {"pod": "one"}, "ports": [port]}})
@@ -220,15 +231,8 @@ async def test_a_deleted_table_comes_back_and_udp_follows_its_endpoint(lab: Lab)
         "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',4999))\ns.settimeout(1)\n"
         f"s.sendto(b'x',('{cluster_ip(lab, 'udp')}',53))\nprint(s.recv(999).decode())"
     )
-    assert json.loads(await run(sys.executable, "-c", script, where=lab.first))["pod"] == "one"
+    assert await answering(lab, script, "one") == "one"
     changed = lab.store.get(SERVICES, "default", "udp")
     changed["spec"]["selector"] = {"pod": "two"}
     lab.store.update(SERVICES, changed)
-    answer = ""
-    for _ in range(50):
-        # While there is no endpoint the packet is refused, and the script fails.
-        with contextlib.suppress(AssertionError):
-            answer = json.loads(await run(sys.executable, "-c", script, where=lab.first))["pod"]
-        if answer == "two":
-            break
-    assert answer == "two"
+    assert await answering(lab, script, "two") == "two"
