@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.soak]
 NAME = "tg-drills"
 
 

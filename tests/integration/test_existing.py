@@ -20,7 +20,7 @@ import yaml
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ENGINE, ROOT, Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.soak]
 MANAGEMENT = "172.29.72.0/24"
 PASSWORD = "between-leaf-and-spine"
 ROUTERS = ("spine0", "spine1", "leaf0", "leaf1")

@@ -19,7 +19,7 @@ from ansible_collections.leafspine.calico.plugins.module_utils.checks import fai
 from ansible_collections.leafspine.calico.tests.integration.containerlab_lab import wait_until
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.soak]
 ALL = ("-e", json.dumps({"verify_drills": []}))
 ONCE = ("-e", json.dumps({"verify_drills": [], "vyos_fabric_verify_tries": 1}))
 TABLES = ("--tags", "cluster,routers,configuration")
