@@ -6,10 +6,11 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
-from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab
 
 # What comes with packages and stays: their own files and folders.
 INSTALLED = re.compile(r"^. file (/etc|/run/frr|/run/bird|/var/tmp/frr|/var/log/frr)\b")
@@ -30,7 +31,11 @@ def same_host() -> Iterator[Callable[[], list[str]]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Packages and the engine's environment are on this machine, as role preflight installs them."""
+    """Packages and the engine's environment are on this machine, as role preflight installs them, and the SSH server of the tests' other machine."""
+    if not Path("/usr/sbin/sshd").exists():
+        options = "name=openssh-server policy_rc_d=101 install_recommends=false update_cache=true"
+        ansible = [str(ROOT / ".venv/bin/ansible"), "localhost", "-m", "ansible.builtin.apt", "-a", options]
+        subprocess.run(ansible, check=True, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, timeout=600)
     lab = Lab("tg-setup", tmp_path_factory.mktemp("tg-setup"), octet=139, management="172.29.39.0/24", bridge_prefix="tgs-")
     for playbook, *options in (["site", "--tags", "preflight"], ["destroy"]):
         done = lab.play(playbook, *options, timeout=1800)
