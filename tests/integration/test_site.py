@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.leafspine.calico.tests.integration.helpers import snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers import faults, snapshot
 from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
@@ -176,11 +176,13 @@ def kept_result(lab: Lab) -> dict[str, Any]:
 
 def test_verify_finds_an_uplink_that_is_down(running: Lab) -> None:
     namespace = "clab-tg-site-leaf0"
+    before = faults.state()
     subprocess.run(["ip", "-n", namespace, "link", "set", "dev", "eth1", "down"], check=True)
     try:
         outcome = running.play("verify", "-e", "vyos_fabric_verify_tries=2")
     finally:
         subprocess.run(["ip", "-n", namespace, "link", "set", "dev", "eth1", "up"], check=True)
+    faults.until_same(before)  # its routes too: the next test looks at a healthy lab
     assert outcome.rc == 2
     assert any("leaf0" in failure and "10.132.10" in failure for failure in outcome.failures()), str(outcome)
     result = kept_result(running)

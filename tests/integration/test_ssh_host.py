@@ -147,7 +147,8 @@ def test_verify_holds(running: RemoteLab) -> None:
 def test_a_router_alone_is_reached_through_the_lab_host(running: RemoteLab) -> None:
     outcome = running.play("site", "--limit", "leaf0", "--tags", "vyos_fabric")
     changes_nothing(outcome)
-    assert any(host == "leaf0" and "stdout" in result for host, _name, result in outcome.results())
+    read = [result for host, name, result in outcome.results() if host == "leaf0" and "Read the running configuration" in name]
+    assert read and not any(result.get("skipped") or result.get("unreachable") or result.get("failed") for result in read)
 
 
 def test_without_the_lab_host_in_between_a_router_is_not_reached(running: RemoteLab) -> None:
