@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leafspine.calico.plugins.module_utils import junit, lab_report, lab_result, lab_state
+from ansible_collections.leafspine.calico.plugins.module_utils import junit, lab_result, lab_state
 
 Data = dict[str, Any]
 
@@ -29,6 +29,9 @@ def state(fabric: Data, routers: Data, seen: Data, drift: Data | None = None) ->
 
 def report(fabric: Data, run: Data, state: Data | None, kept: list[Data]) -> Data:
     """See DOCUMENTATION in lab_report.yml."""
+    # Not at the top: each task that uses any filter of the collection loads this file, and what the page is made with takes its time.
+    from ansible_collections.leafspine.calico.plugins.module_utils import lab_report
+
     try:
         document = lab_report.report(fabric, run, state, kept)
         return {"report.json": json.dumps(document, indent=1), "report.html": lab_report.page(document)}
@@ -38,6 +41,8 @@ def report(fabric: Data, run: Data, state: Data | None, kept: list[Data]) -> Dat
 
 def versions(seen: Data, router: list[str], controller: Data) -> Data:
     """See DOCUMENTATION in lab_versions.yml."""
+    from ansible_collections.leafspine.calico.plugins.module_utils import lab_report
+
     return lab_report.versions(seen.get("objects") or None, router, controller)
 
 

@@ -12,12 +12,14 @@ def with_daemonset_env(documents: list[Any], name: str, env: dict[str, str]) -> 
     A variable that is there is given the new value (a ``valueFrom`` goes), others are appended in order.
     Raises ValueError when there is no such DaemonSet.
     """
-    result = [copy.deepcopy(document) for document in documents if document]
-    matches = [document for document in result if document.get("kind") == "DaemonSet" and document.get("metadata", {}).get("name") == name]
-    if not matches:
+    result = [document for document in documents if document]
+    found = [number for number, one in enumerate(result) if one.get("kind") == "DaemonSet" and one.get("metadata", {}).get("name") == name]
+    if not found:
         kinds = sorted({str(document.get("kind")) for document in result})
         raise ValueError(f"the manifest has no DaemonSet {name}; found: {', '.join(kinds) or 'nothing'}")
-    container = matches[0]["spec"]["template"]["spec"]["containers"][0]
+    # A copy of this one alone: the others of Calico's manifest are long.
+    result[found[0]] = daemonset = copy.deepcopy(result[found[0]])
+    container = daemonset["spec"]["template"]["spec"]["containers"][0]
     entries = container.setdefault("env", [])
     for key, value in env.items():
         wanted = {"name": key, "value": str(value)}

@@ -111,3 +111,18 @@ def test_ansible_finds_the_filters_and_shows_their_errors(tmp_path: Path) -> Non
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+HEAVY = ("matplotlib", "numpy", "pygraphviz")
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["loaded", "used"])
+def test_loading_the_filters_loads_nothing_that_only_the_report_needs(used: bool) -> None:
+    """Each task with a filter loads them all, in a process of its own. That the measure can fail shows the report itself."""
+    modules = [f"ansible_collections.leafspine.calico.plugins.filter.{path.stem}" for path in sorted(FOLDER.glob("*.py"))]
+    modules += ["ansible_collections.leafspine.calico.plugins.module_utils.lab_report"] if used else []
+    program = f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "collections")}
+    )
+    assert [name for name in HEAVY if name in done.stdout.split()] == (list(HEAVY) if used else [])
