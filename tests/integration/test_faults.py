@@ -59,7 +59,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @dataclass(frozen=True)
 class Drift:
-    """by: what a person does; tags: of the run that repairs it, "" when the lab does so by itself; flaps: sessions that come up anew."""
+    """by: what a person does; tags: of the run that repairs it, "" when the lab does so by itself; flaps: sessions that may come up anew."""
 
     by: Callable[[Lab], object]
     tags: str
@@ -101,7 +101,10 @@ DRIFTS = {
 }
 
 
-@pytest.mark.soak  # four of the cases were false in the last full run
+# What carries these sessions is back before their hold time is over, or it is not.
+SURVIVED = ("a server's link", "a bridge")
+
+
 @pytest.mark.parametrize("what", DRIFTS)
 def test_drift_is_repaired_and_only_that(lab: Lab, what: str) -> None:
     drift = DRIFTS[what]
@@ -115,7 +118,8 @@ def test_drift_is_repaired_and_only_that(lab: Lab, what: str) -> None:
     until("pods", lambda: faults.pod_count(lab) == 8)
     until("sessions", lambda: len(sessions(lab)) == ALL)
     until_same(before)
-    assert flapped(up, sessions(lab)) == drift.flaps
+    found = flapped(up, sessions(lab))
+    assert found == drift.flaps or (what in SURVIVED and found <= drift.flaps)
     assert faults.health(lab)["healthy"]
 
 
