@@ -118,15 +118,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.leafspine.calico.plugins.module_utils import probe_script
 
-try:
-    from kubernetes import config
-    from kubernetes.stream.ws_client import ERROR_CHANNEL, websocket_call
-    from yaml import safe_load
-
-    HAS_KUBERNETES = True
-except ImportError:
-    HAS_KUBERNETES = False
-
 Result = dict[str, Any]
 
 
@@ -142,10 +133,18 @@ def on_node(probe: dict[str, Any], prefix: list[str]) -> Result:
 
 
 class Api:
-    """The API server as a kubeconfig describes it. Without the client's generated classes, which cost most of a second to load."""
+    """The API server as a kubeconfig describes it. Raises ImportError without the client, OSError for a kubeconfig that is not one."""
 
     def __init__(self, kubeconfig: str) -> None:
-        self.client = config.new_client_from_config(kubeconfig)
+        # Not at the top: the client takes a second to load, and commands on nodes do not need it.
+        from kubernetes import config
+        from kubernetes.stream import ws_client
+
+        self.ws_client = ws_client
+        try:
+            self.client = config.new_client_from_config(kubeconfig)
+        except config.ConfigException as error:
+            raise OSError(str(error)) from error
         self.configuration = self.client.configuration
         token = self.configuration.auth_settings().get("BearerToken")
         self.headers = {token["key"]: token["value"]} if token else {}
@@ -165,20 +164,20 @@ class Api:
         url = f"{self.configuration.host}/api/v1/namespaces/{probe['namespace']}/pods/{probe['pod']}/exec"
         query = [("command", word) for word in probe["command"]] + [("stdout", "true"), ("stderr", "true")]
         query += [("container", probe["container"])] if probe["container"] else []
-        channel = websocket_call(self.configuration, "GET", url, query_params=query, headers=self.headers, _preload_content=False)
+        channel = self.ws_client.websocket_call(self.configuration, "GET", url, query_params=query, headers=self.headers, _preload_content=False)
         try:
             channel.run_forever(timeout=probe["timeout"])
             stdout, stderr = channel.read_stdout(timeout=0) or "", channel.read_stderr(timeout=0) or ""
             if channel.is_open():
                 return {"rc": 124, "stdout": stdout, "stderr": stderr + f"no end within {probe['timeout']} s"}
-            return {"rc": exit_code(channel.read_channel(ERROR_CHANNEL)), "stdout": stdout, "stderr": stderr}
+            return {"rc": exit_code(channel.read_channel(self.ws_client.ERROR_CHANNEL)), "stdout": stdout, "stderr": stderr}
         finally:
             channel.close()
 
 
 def exit_code(status_text: str) -> int:
     """Exit code in the Status object that ends an exec stream (Kubernetes API, v4.channel.k8s.io)."""
-    status = safe_load(status_text or "") or {}
+    status = json.loads(status_text or "{}")
     if status.get("status") == "Success":
         return 0
     for cause in (status.get("details") or {}).get("causes") or []:
@@ -270,11 +269,11 @@ def main() -> None:
         module.fail_json(msg="probes: there is no way to run commands on nodes here (node_exec is empty)")
     api: Api | None = None
     if module.params["objects"] or any(probe["pod"] for probe in probes):
-        if not HAS_KUBERNETES:
-            module.fail_json(msg=missing_required_lib("kubernetes"))
         try:
             api = Api(module.params["kubeconfig"])
-        except (config.ConfigException, OSError) as error:
+        except ImportError:
+            module.fail_json(msg=missing_required_lib("kubernetes"))
+        except OSError as error:
             module.fail_json(msg=f"kubeconfig {module.params['kubeconfig']}: {error}")
     jobs: dict[str, Callable[[], Any]] = {}
     if api is not None:

@@ -39,7 +39,6 @@ class FakeApi:
 @pytest.fixture(autouse=True)
 def api(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "Api", FakeApi)
-    monkeypatch.setattr(probes, "HAS_KUBERNETES", True)
     FakeApi.calls = []
 
 
