@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.leafspine.calico.tests.integration.helpers import faults, snapshot
+from ansible_collections.leafspine.calico.tests.integration.helpers import faults, snapshot, tables
 from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ROOT, Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
@@ -95,6 +95,20 @@ def test_a_role_whose_target_is_missing_says_what_to_build_first(lab: Lab, bare:
 
 def test_site_builds_and_its_second_run_changes_nothing(running: Lab) -> None:
     changes_nothing(running.play("site"))
+
+
+def test_the_tables_are_those_of_the_reference_lab(running: Lab) -> None:
+    """Line by line what the real lab showed, its own numbers and pod blocks aside; a route more is a difference."""
+    for router in ("leaf0", "spine0"):
+        assert tables.live(running, router) == tables.recorded(router), router
+    assert tables.kernel(running, "worker") == tables.recorded_kernel()
+    node = running.node("worker")
+    stray = ("10.1.99.0/24", "via", f"10.{running.octet}.5.1", "proto", "bird")
+    subprocess.run(["ip", "-n", node, "route", "add", *stray], check=True)
+    try:
+        assert tables.kernel(running, "worker") - tables.recorded_kernel() == {("10.1.99.0/24", "10.1.5.1", "")}
+    finally:
+        subprocess.run(["ip", "-n", node, "route", "delete", *stray], check=True)
 
 
 KINDS = "nodes,namespaces,daemonsets,deployments,services,configmaps,secrets,bgppeers,bgpconfigurations,ippools,customresourcedefinitions"
