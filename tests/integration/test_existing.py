@@ -13,12 +13,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ENGINE, ROOT, Lab, Outcome, namespace_of
 from ansible_collections.leafspine.calico.tests.integration.helpers.probe import probing
+from ansible_collections.leafspine.calico.tests.integration.helpers.remote_host import RemoteHost
 
 pytestmark = [pytest.mark.root, pytest.mark.soak]
 MANAGEMENT = "172.29.72.0/24"
@@ -112,6 +114,25 @@ class Existing(Lab):
         for router, address in racks.addresses().items():
             (self.inventory / "host_vars" / f"{router}.yml").write_text(f"ansible_host: {address}\n")
         return self
+
+
+class JumpHost(RemoteHost):
+    """A machine in the racks' management network: the only one from which the inventory below takes a way to routers."""
+
+    def connect_wire(self) -> None:
+        gateway = MANAGEMENT.replace("0/24", "1")
+        bridge = next(link["ifname"] for link in ip_json("address") if any(one.get("local") == gateway for one in link["addr_info"]))
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        for command in (
+            f"ip link add {self.wire} master {bridge} up type veth peer name eth0 netns {self.name}",
+            f"ip -n {self.name} address add {self.address}/24 dev eth0",
+            f"ip -n {self.name} link set dev eth0 up",
+        ):
+            subprocess.run(command.split(), check=True)
+
+
+def ip_json(*arguments: str) -> Any:
+    return json.loads(subprocess.run(["ip", "-j", *arguments], capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +249,27 @@ def test_the_second_run_changes_nothing(existing: Existing, migrated: dict[str, 
     changes_nothing(again)
     built = {"Cluster", "One bridge a rack", "Routers and links", "Addresses and default routes of the servers"}
     assert not built & {name.rpartition(" : ")[2] for name in again.tasks()}
+
+
+def test_a_jump_host_is_the_lab_host_and_the_way_to_the_routers(existing: Existing, migrated: dict[str, dict[str, float]], tmp_path: Path) -> None:
+    """It sees no lab and no folder of this machine; without it no router is reached."""
+    jump = JumpHost(tmp_path, name="tr-jump", address=MANAGEMENT.replace("0/24", "200"), hidden=(ROOT,))
+    lab_host = existing.inventory / "host_vars" / "labhost.yml"
+    jump.start()
+    try:
+        subprocess.run(["ssh-keyscan", "-p", "2222", jump.address], stdout=jump.known_hosts.open("w"), stderr=subprocess.DEVNULL, check=True)
+        lab_host.write_text(yaml.safe_dump(jump.variables()))
+        through = existing.play("site", "--tags", "vyos_fabric")
+        changes_nothing(through)
+        assert {host for host, name, _result in through.results() if "Read the running configuration" in name} == set(ROUTERS)
+        subprocess.run(["ip", "link", "set", "dev", jump.wire, "down"], check=True)
+        cut_off = existing.play("site", "--tags", "vyos_fabric")
+        subprocess.run(["ip", "link", "set", "dev", jump.wire, "up"], check=True)
+        assert cut_off.rc != 0
+        assert any(failure.startswith("labhost: ") for failure in cut_off.failures()), str(cut_off)
+    finally:
+        lab_host.unlink(missing_ok=True)
+        jump.stop()
 
 
 # --- a push that must not stay -------------------------------------------------------------------------------------------------
