@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 Path = tuple[str, ...]
@@ -48,8 +48,8 @@ def owns(owned: Iterable[Path], path: Path) -> int:
     return 0
 
 
-def stale_paths(running: list[Path], wanted: list[Path], owned: list[Path], kept: list[Path]) -> list[Path]:
-    """Nodes to delete: the highest node below an owned path that no wanted and no kept line needs."""
+def stale_paths(running: list[Path], wanted: list[Path], owned: list[Path], kept: list[Path], valued: Container[Path]) -> list[Path]:
+    """Nodes to delete: the highest node below an owned path that no wanted and no kept line needs. ``valued``: running lines that end with a value."""
     needed = {line[:depth] for line in wanted for depth in range(1, len(line) + 1)}
     needed |= {line[:depth] for line in running if owns(kept, line) for depth in range(1, len(line) + 1)}
     replaced = {line[:-1] for line in wanted}
@@ -61,7 +61,7 @@ def stale_paths(running: list[Path], wanted: list[Path], owned: list[Path], kept
         for depth in range(length, len(line) + 1):
             if line[:depth] not in needed:
                 # A single-valued leaf that is set anew needs no delete; VyOS replaces the value.
-                if not (depth == len(line) and line[:-1] in replaced and _single(line, running)):
+                if not (depth == len(line) and line in valued and line[:-1] in replaced and _single(line, running)):
                     found.append(line[:depth])
                 break
     return list(dict.fromkeys(found))
@@ -85,7 +85,8 @@ def delta(running: str, wanted: list[str], owned: list[str], kept: list[str], mo
     want = [parse_line(line) for line in wanted]
     lines = []
     if mode == "exact":
-        stale = stale_paths(have, want, [tuple(path.split()) for path in owned], [tuple(path.split()) for path in kept])
+        valued = [path for path in have if _valued(path, running)]
+        stale = stale_paths(have, want, [tuple(path.split()) for path in owned], [tuple(path.split()) for path in kept], valued)
         lines += [render("delete", path) for path in stale]
     present = set(have) | {line[:depth] for line in have for depth in range(1, len(line))}
     return lines + [render("set", path) for path in want if path not in present]

@@ -36,6 +36,13 @@ def test_a_stale_neighbour_goes_as_one_node_and_its_namesake_by_prefix_stays() -
     assert delta(RUNNING, WANTED, OWNED, KEPT, "exact") == ["delete protocols bgp neighbor 10.1.1.1"]
 
 
+def test_a_stale_word_without_a_value_goes_though_another_one_comes_beside_it() -> None:
+    wanted = [*WANTED, "set protocols bgp neighbor 10.1.1.1 remote-as 500", "set protocols bgp neighbor 10.1.1.10 passive"]
+    stray = "set protocols bgp neighbor 10.1.1.10 shutdown"
+    lines = delta(f"{RUNNING}{stray}\n", wanted, OWNED, KEPT, "exact")
+    assert lines == ["delete protocols bgp neighbor 10.1.1.10 shutdown", "set protocols bgp neighbor 10.1.1.10 passive"]
+
+
 def test_additive_never_deletes() -> None:
     assert delta(RUNNING, WANTED, OWNED, KEPT, "additive") == []
 
