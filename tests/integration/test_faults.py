@@ -50,6 +50,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     # Detection of dead links that a busy machine does not set off by itself: this file counts which sessions come up anew.
     patient = {"bgp": {"bfd": {"interval": 1000, "multiplier": 20}}}
     made = Lab("tg-faults", tmp_path_factory.mktemp("tg-faults"), octet=135, management="172.29.35.0/24", bridge_prefix="tgf-", changes=patient)
+    made.variables["linux_bridges_firewall_accept"] = "always"  # as where Docker filters what bridges forward
     succeeded(made.play("destroy"))
     succeeded(made.play("site", timeout=900))
     until("sessions", lambda: len(sessions(made)) == ALL)
@@ -83,6 +84,16 @@ def delete_objects(lab: Lab) -> None:
     lab.tool("kubectl", "delete", "service", "app")
 
 
+def delete_rule(lab: Lab) -> None:
+    """What lets frames of a rack through where the host's iptables sees them."""
+    subprocess.run(["iptables", "-w", "-D", "FORWARD", "-i", "tgf-leaf1", "-m", "comment", "--comment", f"leafspine:{lab.name}", "-j", "ACCEPT"], check=True)
+
+
+def translate_nothing(lab: Lab) -> None:
+    """The table and its chains stay, the rule in them goes."""
+    ip("netns", "exec", f"clab-{lab.name}-leaf1", "nft", "flush", "chain", "ip", "vyos_nat", "POSTROUTING")
+
+
 DRIFTS = {
     "a line of a router": Drift(remove_neighbour, "vyos_fabric", UPLINK),
     "an uplink": Drift(lambda lab: ip("-n", f"clab-{lab.name}-leaf0", "link", "delete", "eth1"), "containerlab", UPLINK),
@@ -90,11 +101,14 @@ DRIFTS = {
     "a server's link": Drift(lambda lab: ip("-n", lab.node("worker"), "link", "delete", "net0"), "containerlab", {f"leaf0 {NET}.5.11"}),
     "a default route": Drift(lambda lab: ip("-n", lab.node("worker"), "route", "delete", "default"), "containerlab", frozenset()),
     "a bridge": Drift(lambda _lab: ip("link", "delete", "tgf-leaf0"), "linux_bridges,containerlab", {f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}),
+    "a rule of the host": Drift(delete_rule, "linux_bridges", frozenset()),
     "objects of the API": Drift(delete_objects, "calico_bgp,demo_app", {f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}),
     "bgpd": Drift(kill("spine1-bgpd"), "", SPINE1),
     "BIRD": Drift(lambda lab: kill(f"{lab.node('worker')}-bird")(lab), "", {f"leaf0 {NET}.5.11"}),
     "the API server": Drift(lambda lab: [os.kill(pid, signal.SIGKILL) for pid in faults.servers_of(lab)], "", frozenset()),
     "the rules of a node": Drift(lambda lab: ip("netns", "exec", lab.node("worker2"), "nft", "flush", "ruleset"), "", frozenset()),
+    "the rules of a router": Drift(lambda lab: ip("netns", "exec", f"clab-{lab.name}-leaf0", "nft", "flush", "ruleset"), "", frozenset()),
+    "a rule of a router": Drift(translate_nothing, "", frozenset()),
     "a pod": Drift(
         lambda lab: lab.tool("kubectl", "delete", "pod", "-l", "app=app", "--field-selector", f"spec.nodeName={lab.node('worker3')}"), "", frozenset()
     ),

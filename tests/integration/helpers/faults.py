@@ -50,8 +50,19 @@ def health(lab: Lab) -> dict[str, Any]:
 
 def state() -> Snapshot:
     """The host without what a repair may choose anew (hardware addresses of the host's own ends of links and of its bridges, for instance)."""
-    picture = {place: value for place, value in snapshot.take().items() if not FREE.search(f"{place} {value}")}
+    picture = {place: value for place, value in (snapshot.take() | rules()).items() if not FREE.search(f"{place} {value}")}
     return {place: re.sub(r'"address": "[^"]*", ', "", value) if re.match(r"link [^:]+$", place) else value for place, value in picture.items()}
+
+
+def rules() -> Snapshot:
+    """NAT of every router, rule by rule; of nodes only which tables there are: what is in them follows the pods' addresses."""
+    picture: Snapshot = {}
+    for name in sorted(path.name for path in Path("/run/netns").iterdir() if not path.name.startswith("cni-")):
+        listed = ("-s", "list", "ruleset") if name.startswith("clab-") else ("list", "tables")
+        done = subprocess.run(["ip", "netns", "exec", name, "nft", *listed], capture_output=True, text=True, timeout=30, check=False)
+        lines = snapshot.nft_rules(done.stdout) if name.startswith("clab-") else done.stdout.splitlines()
+        picture |= {f"nft {name}: {line}": "there" for line in lines}
+    return picture
 
 
 def until(what: str, test: Callable[[], Any], timeout: float = 60) -> Any:

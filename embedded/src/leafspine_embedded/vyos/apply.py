@@ -22,6 +22,7 @@ from .vty import Vty, VtyError
 
 log = logging.getLogger(__name__)
 NO_NAT = render.nft_ruleset(Tree())
+UNKNOWN = "unknown"  # whatever an earlier process left there
 
 
 class FrrError(Exception):
@@ -33,7 +34,7 @@ _FAILURES = (KernelError, VtyError, FrrError, EngineError, OSError, subprocess.T
 
 @dataclass
 class Box:
-    """One router. `plan`, `nat`, `frr` is what was applied last (None, or the text for no NAT: nothing yet)."""
+    """One router. `plan`, `nat`, `frr` is what was applied last (None, or the text for no NAT: nothing yet); `shown` is nft's listing of `nat`."""
 
     name: str
     namespace: str
@@ -41,6 +42,7 @@ class Box:
     baselines: dict[str, Baseline]
     plan: KernelPlan | None = None
     nat: str = NO_NAT
+    shown: str = ""
     frr: Config = field(default_factory=Config)
     frr_text: str = ""
     # Lines that FRR took without complaint and shows otherwise: "-" is only in what was sent, "+" only in what it shows.
@@ -87,7 +89,7 @@ class Box:
         """
         if self.plan is None:  # a new process that finds a router that runs already
             self.plan = render.kernel_plan(tree)
-            self.nat = "unknown"
+            self.nat = UNKNOWN
         try:
             self.frr, self.frr_text = frrdiff.parse(self._running()), ""
         except VtyError as error:
@@ -115,7 +117,28 @@ class Box:
     def _nat(self, ruleset: str) -> None:
         if ruleset != self.nat:
             kernel.run(self.namespace, "nft", "-f", "-", text=ruleset)
-            self.nat = ruleset
+            self.nat, self.shown = ruleset, self._listing()
+
+    def _listing(self) -> str:
+        """The NAT table as nft shows it, without counters; "" when there is none."""
+        try:
+            return kernel.run(self.namespace, "nft", "-s", "list", "table", "ip", render.NAT_TABLE)
+        except KernelError:
+            return ""
+
+    def mend_nat(self) -> bool:
+        """Load the NAT rules again when somebody changed or flushed them behind the configuration; whether that was so. Raises KernelError, OSError.
+
+        Routes, interfaces and FRR notice each other's changes; rules have nobody who would.
+        """
+        if self.nat in (NO_NAT, UNKNOWN) or self._listing() == self.shown:
+            return False
+        nat, self.nat = self.nat, UNKNOWN
+        try:
+            self._nat(nat)
+        finally:
+            self.nat = nat
+        return True
 
     def _back(self, before: Snapshot, plan: KernelPlan | None, nat: str) -> None:
         """Undo a half-done commit; what cannot be undone is logged, the rest is undone all the same."""

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from leafspine_embedded.vyos.plan import InterfacePlan, KernelPlan, kernel_plan
 from leafspine_embedded.vyos.render_bgp import bgp
+from leafspine_embedded.vyos.render_nat import TABLE as NAT_TABLE
 from leafspine_embedded.vyos.render_nat import nft_ruleset
 from leafspine_embedded.vyos.render_policy import policy
 from leafspine_embedded.vyos.section import Section
 from leafspine_embedded.vyos.tree import Tree
 
-__all__ = ["InterfacePlan", "KernelPlan", "frr_config", "frr_sections", "hostname", "kernel_plan", "needs_bfdd", "nft_ruleset"]
+__all__ = ["NAT_TABLE", "InterfacePlan", "KernelPlan", "frr_config", "frr_sections", "hostname", "kernel_plan", "needs_bfdd", "nft_ruleset"]
 
 
 def hostname(tree: Tree) -> str:

@@ -1,4 +1,4 @@
-"""Starts the FRR daemons of a lab's routers again when they die, within a limit; keeps the lab's logs small.
+"""Starts the FRR daemons of a lab's routers again when they die, within a limit; puts back NAT rules that somebody changed; keeps the lab's logs small.
 
 The helper is their parent, so it knows how they ended. After a start the router is brought back to its running configuration. What dies too
 often stays dead until somebody deploys the lab again, and `crashes.jsonl` says so.
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ..common import crashes, logs, process
+from ..common import crashes, logs, netns, process
 from ..common.errors import EngineError
 from . import daemons, kernel
 from .machine import Machine
@@ -19,6 +19,7 @@ from .model import CommitError
 
 log = logging.getLogger("watch")
 EVERY = 1.0
+RULES_EVERY = 10.0
 
 
 class Watch:
@@ -36,7 +37,7 @@ class Watch:
 
     async def run(self, machines: dict[str, Machine], lock: Callable[[str], asyncio.Lock]) -> None:
         """Look at every router once a second, for ever."""
-        rotate_at = 0.0
+        rotate_at, rules_at = 0.0, 0.0
         while True:
             await asyncio.sleep(EVERY)
             for machine in list(machines.values()):
@@ -44,6 +45,10 @@ class Watch:
                     await self._mend(machine, lock(machine.name), machines)
             process.reap()
             now = asyncio.get_running_loop().time()
+            if now >= rules_at:
+                rules_at = now + RULES_EVERY
+                for machine in list(machines.values()):
+                    await self._mend_rules(machine, lock(machine.name), machines)
             if now >= rotate_at:
                 rotate_at = now + logs.EVERY
                 try:
@@ -72,6 +77,20 @@ class Watch:
                 log.info("%s: %s started again", machine.name, ", ".join(again))
             except (CommitError, EngineError, kernel.KernelError, OSError) as error:
                 log.error("%s: %s cannot be started again: %s", machine.name, ", ".join(again), error)
+
+    async def _mend_rules(self, machine: Machine, lock: asyncio.Lock, machines: dict[str, Machine]) -> None:
+        """A router whose commit is under way is looked at the next time, one whose namespace is gone or another's not at all."""
+        if lock.locked():
+            return
+        async with lock:
+            try:
+                known = machines.get(machine.name) is machine and netns.inode(machine.box.namespace) == machine.inode
+                if known and await asyncio.to_thread(machine.box.mend_nat):
+                    log.warning("%s: its NAT rules were not those of its configuration: loaded again", machine.name)
+            except FileNotFoundError:
+                return
+            except (kernel.KernelError, OSError) as error:
+                log.error("%s: NAT rules cannot be loaded again: %s", machine.name, error)
 
     def _count(self, machine: Machine, lost: list[str]) -> tuple[list[str], float]:
         """Write the deaths down; the daemons that are worth another start, and seconds to wait before it."""
