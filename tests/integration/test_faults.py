@@ -300,11 +300,11 @@ def test_a_second_run_says_who_works_on_the_lab_and_a_killed_one_leaves_no_lock(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_that_is_killed_anywhere_is_made_whole_by_the_next(lab: Lab, seed: int) -> None:
+    """tests/faults/killed.py does this 30 times."""
     killed = killed_run(lab, random.Random(seed))
-    if seed == 1:
-        look_ahead(lab)
+    look_ahead(lab)
     succeeded(lab.play("site", timeout=900))
     until("sessions", lambda: len(sessions(lab)) == ALL)
     until("pods", lambda: faults.pod_count(lab) == 8)
@@ -327,11 +327,11 @@ def settled() -> snapshot.Snapshot:
     return before if not snapshot.difference(before, faults.state()) else {}
 
 
-@pytest.mark.soak
 def test_a_reboot(lab: Lab) -> None:
     """Namespaces, processes and /run are gone, files below /var/lib are left: site builds the lab again, with the routers' saved configurations."""
     kept = {path: path.read_bytes() for path in (lab.directory / "secrets").iterdir()}
     reboot(lab)
+    look_ahead(lab)
     succeeded(lab.play("site", timeout=900))
     until("sessions", lambda: len(sessions(lab)) == ALL)
     until("pods", lambda: faults.pod_count(lab) == 8)
@@ -364,7 +364,6 @@ def reboot(lab: Lab) -> None:
     subprocess.run(["rm", "-rf", f"/run/leafspine/labs/{lab.name}", str(cluster)], check=True)
 
 
-@pytest.mark.soak
 def test_destroy_that_is_killed_is_finished_by_the_next(lab: Lab) -> None:
     run = lab.start("destroy")
     time.sleep(random.Random(4).uniform(1, 6))

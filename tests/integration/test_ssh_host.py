@@ -5,9 +5,11 @@ The tests run in the order of this file and share one host and one lab.
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -173,6 +175,30 @@ def test_a_lab_host_whose_key_has_changed_is_refused(running: RemoteLab, host: R
         running.set_host(host.variables())
     assert outcome.rc != 0
     assert any("Host key verification failed" in failure for failure in outcome.failures()), str(outcome)
+
+
+def test_a_run_that_is_killed_on_the_controller_gives_the_lab_host_s_lock_back(running: RemoteLab, host: RemoteHost) -> None:
+    """While it lives, though it hangs, another one is refused by name."""
+    first = running.start("site", "--tags", "linux_bridges")
+    try:
+        wait_until("the lock is taken", lambda: host.exists(running.lock) and f"process {first.pid}" in host.run("cat", str(running.lock)))
+        assert not running.lock.exists()  # it is the lab host's, not the controller's
+        first.send_signal(signal.SIGSTOP)
+        second = running.play("site", "--tags", "linux_bridges", "-e", "preflight_lock_wait=0")
+        assert second.rc != 0
+        assert any(f"another run works on this lab: site.yml of root on {os.uname().nodename} (process {first.pid})" in said for said in second.failures())
+    finally:
+        first.kill()
+        first.wait()
+    wait_until("the lock is free", lambda: not host.exists(running.lock))
+    changes_nothing(running.play("site", "--tags", "linux_bridges"))
+
+
+def wait_until(what: str, test: Callable[[], object], timeout: float = 60) -> None:
+    deadline = time.monotonic() + timeout
+    while not test():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
+        time.sleep(0.1)
 
 
 def test_destroy_leaves_the_lab_host_as_it_was(running: RemoteLab, host: RemoteHost, bare: snapshot.Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
