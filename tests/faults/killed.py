@@ -31,11 +31,12 @@ AGAIN = 5
 def amount(lab: Lab) -> dict[str, int]:
     """How many of each kind of thing the machine and the lab have: what a killed run left would be one too many."""
     links = json.loads(subprocess.run(["ip", "-j", "link", "show"], capture_output=True, text=True, check=True).stdout)
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return {
         "namespaces": len(os.listdir("/run/netns")),
         "links of the host": len(links),
         "daemons": len(faults.health(lab)["processes"]),
-        "mounts": len([line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "leafspine" in line or "/run/netns/" in line]),
+        "mounts": len({place for place in mounts if place.startswith(("/run/leafspine", "/run/netns"))}),
     }
 
 

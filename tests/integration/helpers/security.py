@@ -46,7 +46,7 @@ def listeners(place: str = "") -> set[Listener]:
 def secrets(lab: Lab) -> dict[str, bytes]:
     """Everything of a lab that nobody else may know, by name: generated passwords, private keys (a line of each)."""
     found = {path.name: path.read_bytes().strip() for path in (lab.directory / "secrets").iterdir()}
-    keys = [*Path(f"/run/leafspine/clusters/{lab.name}/pki").glob("*.key"), Path(f"/run/leafspine/labs/{lab.name}/ssh_host_ed25519_key")]
+    keys = [*Path(f"/run/leafspine/clusters/{lab.name}/pki").glob("*.key"), *Path(f"/run/leafspine/labs/{lab.name}").glob("ssh_host_ed25519_key")]
     for path in keys:
         lines = [line for line in path.read_bytes().splitlines() if line and not line.startswith(b"-----")]
         found[path.name] = lines[1 if len(lines) > 1 else 0][:60]
