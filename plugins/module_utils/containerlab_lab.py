@@ -116,14 +116,20 @@ class Lab:
         done = self.on_node(container_name(self.name, node), "ls", "/sys/class/net")
         return done.rc != 0 or bool(set(self.params["interfaces"][node]) - set(done.stdout.split()))
 
+    def missing_bridges(self) -> list[str]:
+        return [bridge for bridge in self.params["bridges"] if not os.path.isdir(f"/sys/class/net/{bridge}/bridge")]
+
+    def missing_nodes(self) -> list[str]:
+        return [node for node in self.params["external_nodes"] if self.params["node_exec"] and self.on_node(node, "true").rc != 0]
+
     def require(self) -> None:
         """What a deploy needs and does not make. Raises: Failure that names all of it."""
-        missing = [bridge for bridge in self.params["bridges"] if not os.path.isdir(f"/sys/class/net/{bridge}/bridge")]
+        missing = self.missing_bridges()
         if missing:
             raise Failure(
                 f"lab {self.name}: there is no bridge {', '.join(missing)}", reason="bridge_missing", hint="Build the bridges first: --tags linux_bridges."
             )
-        absent_nodes = [node for node in self.params["external_nodes"] if self.params["node_exec"] and self.on_node(node, "true").rc != 0]
+        absent_nodes = self.missing_nodes()
         if absent_nodes:
             raise Failure(
                 f"lab {self.name}: {', '.join(absent_nodes)} not running, and containerlab would wait for it without end",
@@ -227,6 +233,10 @@ def present(lab: Lab) -> dict[str, Any]:
     if lab.check_mode and (stale or not before):
         # The plan would fail on bind sources that do not exist yet; what it would say is known.
         work: dict[str, list[Any]] = {"recreated-nodes": sorted(stale)} if lab.containers() else {"deployed-lab": [lab.name]}
+        return {"changed": True, "plan": work, "diff": diff}
+    if lab.check_mode and (missing := lab.missing_bridges() or lab.missing_nodes()):
+        # Those come earlier in the same run; containerlab would refuse to plan without them, or wait for them without end.
+        work = {"added-links": missing} if lab.containers() else {"deployed-lab": [lab.name]}
         return {"changed": True, "plan": work, "diff": diff}
     if not lab.check_mode:
         lab.require()

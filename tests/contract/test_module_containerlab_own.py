@@ -105,6 +105,20 @@ def test_a_topology_whose_deployment_failed_is_deployed_by_the_next_run(host: Ho
     assert host.run(topology="name: lab\n# other\n", **OWN)["plan"] == {"redeployed-lab": ["lab"]}
 
 
+@pytest.mark.parametrize("missing", [{"bridges": ["br-nope"]}, {"external_nodes": ["lab-worker"], "node_exec": EXEC}], ids=["bridge", "node"])
+@pytest.mark.parametrize(("listed", "work"), [({}, {"deployed-lab": ["lab"]}), (LISTED, {"added-links": None})], ids=["no lab", "a lab"])
+def test_a_look_ahead_does_not_need_what_the_same_run_makes_first(host: Host, missing: dict[str, Any], listed: dict[str, Any], work: dict[str, Any]) -> None:
+    """After a reboot, for instance: the topology file is there, bridges and nodes are not."""
+    host.run()
+    host.forget()
+    host.scene(plan=ROWS["plans"][0]["plan"], inspect=listed, nodes={})
+    ahead = host.run(check=True, **missing)
+    named = next(iter(missing.values()))
+    assert (ahead["changed"], ahead["plan"]) == (True, {key: value or named for key, value in work.items()})
+    assert host.verbs() == ["inspect"]
+    assert host.run(**missing)["failed"]
+
+
 # --- what containerlab needs and does not make --------------------------------------------------------------------------------
 
 

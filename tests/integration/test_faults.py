@@ -362,6 +362,11 @@ def reboot(lab: Lab) -> None:
     for link in ("tgf-leaf0", "tgf-leaf1", lab.name, bridge):
         ip("link", "delete", link)
     subprocess.run(["rm", "-rf", f"/run/leafspine/labs/{lab.name}", str(cluster)], check=True)
+    if not [path for path in cluster.parent.iterdir() if path.is_dir()]:  # of the engine, and nobody else's
+        (cluster.parent / ".lock").unlink()
+        for empty in (cluster.parent, Path("/run/leafspine/labs"), Path("/run/leafspine")):
+            with contextlib.suppress(OSError):
+                empty.rmdir()
 
 
 def test_destroy_that_is_killed_is_finished_by_the_next(lab: Lab) -> None:
