@@ -73,7 +73,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="number of the first round")
     parser.add_argument("--longest", type=float, default=25.0, help="seconds within which a run is killed; about what site.yml takes here")
     given = parser.parse_args()
-    bad = 0
+    bad = late = 0
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab("tg-kill", Path(folder), octet=136, management="172.29.36.0/24", bridge_prefix="tgk-")
         lab.play("destroy")
@@ -89,10 +89,12 @@ def main() -> int:
             what = killed_run(lab, random.Random(f"{given.seed}/{number}"), given.longest)
             wrong = whole(lab, number % AGAIN == 0) or orphans(lab, usual)
             bad += bool(wrong)
+            late += "ended before" in what
             print(f"{number:3} {'NOT WHOLE' if wrong else 'whole':<9} {what} ({time.monotonic() - began:.0f} s){f': {wrong}' if wrong else ''}", flush=True)
         lab.play("destroy")
         left = [line for line in snapshot.difference(before, snapshot.take()) if "tg-kill" in line or "tgk-" in line or "cni-" in line]
-    print(f"{given.rounds - bad} of {given.rounds} made whole by the next run; left behind after destroy: {len(left)}")
+    print(f"{given.rounds - bad} of {given.rounds} made whole by the next run, {late} of them had ended before they were to be killed")
+    print(f"left behind after destroy: {len(left)}")
     print("\n".join(left))
     return 1 if bad or left else 0
 

@@ -53,22 +53,28 @@ def flap(lab: Lab, chance: random.Random) -> str:
     return f"{router} {port} down and up"
 
 
+def must(lab: Lab, *command: str) -> None:
+    """A command that works: what did nothing would leave everything flat."""
+    done = lab.tool(*command, timeout=150)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+
+
 def churn(lab: Lab, _chance: random.Random) -> str:
-    lab.tool("kubectl", "delete", "pods", "-l", "app=app", "--wait=false")
+    must(lab, "kubectl", "delete", "pods", "-l", "app=app", "--wait=false")
     return "all pods of the app deleted"
 
 
 def deployment(lab: Lab, chance: random.Random) -> str:
     count = chance.randint(2, 12)
-    lab.tool("kubectl", "create", "deployment", "soak", "--image=leafspine/nettool:1", f"--replicas={count}")
-    lab.tool("kubectl", "rollout", "status", "deployment/soak", "--timeout=120s", timeout=150)
-    lab.tool("kubectl", "delete", "deployment", "soak")
+    must(lab, "kubectl", "create", "deployment", "soak", "--image=leafspine/nettool:1", f"--replicas={count}")
+    must(lab, "kubectl", "rollout", "status", "deployment/soak", "--timeout=120s")
+    must(lab, "kubectl", "delete", "deployment", "soak")
     return f"a deployment of {count} made and deleted"
 
 
 def announce(lab: Lab, _chance: random.Random) -> str:
     for value in ('[{"cidr": "10.96.0.0/16"}]', "null"):
-        lab.tool("calicoctl", "patch", "BGPConfiguration", "default", "--patch", f'{{"spec": {{"serviceClusterIPs": {value}}}}}')
+        must(lab, "calicoctl", "patch", "BGPConfiguration", "default", "--patch", f'{{"spec": {{"serviceClusterIPs": {value}}}}}')
         time.sleep(1)
     return "the service range announced and withdrawn"
 
@@ -131,8 +137,9 @@ def main() -> int:
             end = time.monotonic() + given.minutes * 60
             while time.monotonic() < end and not wrong:
                 began = time.monotonic()
-                what = chance.choice(FAULTS)(lab, chance)
+                what = "a fault"
                 try:
+                    what = chance.choice(FAULTS)(lab, chance)
                     faults.until("sessions", lambda: len(faults.sessions(lab)) == 12, 180)
                     faults.until("pods", lambda: faults.pod_count(lab) == 8, 180)
                     faults.until("daemons", lambda: faults.health(lab)["healthy"], 60)

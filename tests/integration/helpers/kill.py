@@ -42,7 +42,7 @@ def killed_run(lab: Lab, chance: random.Random, longest: float = 25.0) -> str:
         lab.play("destroy")
     playbook = chance.choice(["site", "site", "site", "destroy"])
     how = chance.choice(["playbook", "everything", "drop-in", "drop-in"])
-    moment = chance.uniform(0.5, longest if playbook == "site" else longest / 2)
+    moment = chance.uniform(0.5, longest if playbook == "site" else longest / 4)
     run = lab.start(playbook)
     end = time.monotonic() + moment
     while time.monotonic() < end and run.poll() is None:
