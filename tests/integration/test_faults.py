@@ -26,7 +26,7 @@ from ansible_collections.leafspine.calico.tests.integration.helpers import fault
 from ansible_collections.leafspine.calico.tests.integration.helpers.cli import router_cli
 from ansible_collections.leafspine.calico.tests.integration.helpers.faults import ROUTERS, flapped, sessions, until, until_same
 from ansible_collections.leafspine.calico.tests.integration.helpers.kill import killed_run
-from ansible_collections.leafspine.calico.tests.integration.helpers.lab import Lab, Outcome
+from ansible_collections.leafspine.calico.tests.integration.helpers.lab import ENGINE, Lab, Outcome
 
 pytestmark = pytest.mark.root
 NET = "10.135"
@@ -170,6 +170,21 @@ def test_a_daemon_that_dies_at_its_start_is_named_and_the_next_run_works(lab: La
     assert any("bgpd of spine1 did not start" in failure for failure in outcome.failures()), str(outcome)
     succeeded(lab.play("site", "--tags", "containerlab,vyos_fabric"))
     until("sessions", lambda: len(sessions(lab)) == ALL)
+
+
+def test_an_installation_that_fails_half_way_is_named_and_done_again_by_the_next_run(lab: Lab, tmp_path: Path) -> None:
+    stamp, broken = ENGINE.parent / "leafspine.stamp", tmp_path / "uv"
+    right = stamp.read_text()
+    stamp.write_text("another version's")
+    broken.write_text("#!/bin/sh\necho 'error: Failed to fetch: connection reset' >&2\nexit 2\n")
+    broken.chmod(0o755)
+    with mounted("--bind", str(broken), str(ENGINE / "uv")):
+        outcome = lab.play("site", "--tags", "preflight")
+    assert outcome.rc != 0
+    assert any("Install them" in failure and "Failed to fetch: connection reset" in failure for failure in outcome.failures()), str(outcome)
+    assert not stamp.exists()
+    assert any("Install them" in task for task in succeeded(lab.play("site", "--tags", "preflight")).changed())
+    assert stamp.read_text() == right
 
 
 def test_a_full_disk_is_told_before_anything_is_touched(lab: Lab) -> None:
