@@ -32,17 +32,35 @@ from ansible_collections.leafspine.calico.tests.integration.helpers.lab import L
 SLACK = {"memory": 4096, "descriptors": 4, "processes": 4, "routes": 0}
 
 
+# When each process was killed. What dies more often than its supervisor allows stays dead on purpose: five times in five minutes,
+# or, of the API server, eight times without a minute in between.
+KILLED: dict[str, list[float]] = defaultdict(list)
+
+
+def may_die(name: str) -> bool:
+    """Within its supervisor's limit."""
+    now = time.monotonic()
+    if name == "server":
+        return not KILLED[name] or now - KILLED[name][-1] > 70
+    return len([then for then in KILLED[name] if now - then < 310]) < 4
+
+
 def kill(lab: Lab, chance: random.Random) -> str:
-    """One daemon; the supervisor brings it back. At most two of one name within its five minutes: what is killed more often stays dead on purpose."""
-    name = chance.choice([entry["process"] for entry in faults.health(lab)["processes"] if entry["process"] not in ("helper", "server")])
-    os.kill(faults.process_of(lab, name), signal.SIGKILL)
+    """One daemon, or the API server; the supervisor brings it back."""
+    name = chance.choice([entry["process"] for entry in faults.health(lab)["processes"] if entry["process"] != "helper" and may_die(entry["process"])])
+    KILLED[name].append(time.monotonic())
+    for pid in faults.servers_of(lab) if name == "server" else [faults.process_of(lab, name)]:
+        os.kill(pid, signal.SIGKILL)
     return f"{name} killed"
 
 
-def kill_server(lab: Lab, _chance: random.Random) -> str:
+def kill_server(lab: Lab, chance: random.Random) -> str:
+    if not may_die("server"):
+        return kill(lab, chance)
+    KILLED["server"].append(time.monotonic())
     for pid in faults.servers_of(lab):
         os.kill(pid, signal.SIGKILL)
-    return "API server killed"
+    return "server killed"
 
 
 def flap(lab: Lab, chance: random.Random) -> str:
