@@ -17,7 +17,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-ALWAYS = "ssh -W %h:%p -o BatchMode=yes -o ConnectTimeout=10 -C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=10 -o StrictHostKeyChecking=accept-new"
+ALWAYS = (
+    "ssh -W %h:%p -o BatchMode=yes -o ConnectTimeout=10 -C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=10"
+    " -o StrictHostKeyChecking=accept-new"
+)
 
 # Reads {"basedir": ..., "cases": {name: [inventory, environment]}} and prints the expressions' values by name.
 PROGRAM = """
