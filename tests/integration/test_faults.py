@@ -33,6 +33,7 @@ NET = "10.135"
 LEAF0 = {f"leaf0 {NET}.10.2", f"leaf0 {NET}.12.2", f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}
 UPLINK = {f"leaf0 {NET}.10.2", f"spine0 {NET}.10.1"}
 SPINE1 = {f"spine1 {NET}.12.1", f"spine1 {NET}.11.1", f"leaf0 {NET}.12.2", f"leaf1 {NET}.11.2"}
+SERVERS = ("control-plane", "worker", "worker2", "worker3")
 ALL = 12  # eight ends of sessions between leaves and spines, four of leaves with nodes
 
 
@@ -98,6 +99,7 @@ DRIFTS = {
     "a line of a router": Drift(remove_neighbour, "vyos_fabric", UPLINK),
     "an uplink": Drift(lambda lab: ip("-n", f"clab-{lab.name}-leaf0", "link", "delete", "eth1"), "containerlab", UPLINK),
     "a router's namespace": Drift(lambda lab: ip("netns", "delete", f"clab-{lab.name}-spine1"), "containerlab,vyos_fabric", SPINE1),
+    "a node's namespace": Drift(lambda lab: ip("netns", "delete", lab.node("worker2")), "kind_cluster,containerlab", {f"leaf1 {NET}.8.10"}),
     "a server's link": Drift(lambda lab: ip("-n", lab.node("worker"), "link", "delete", "net0"), "containerlab", {f"leaf0 {NET}.5.11"}),
     "a default route": Drift(lambda lab: ip("-n", lab.node("worker"), "route", "delete", "default"), "containerlab", frozenset()),
     "a bridge": Drift(lambda _lab: ip("link", "delete", "tgf-leaf0"), "linux_bridges,containerlab", {f"leaf0 {NET}.5.10", f"leaf0 {NET}.5.11"}),
@@ -130,6 +132,7 @@ def test_drift_is_repaired_and_only_that(lab: Lab, what: str) -> None:
         repaired = succeeded(lab.play("site", "--tags", drift.tags))
         assert repaired.changed()
     until("pods", lambda: faults.pod_count(lab) == 8)
+    until("answers of the app on every node", lambda: faults.answers(lab) == {lab.node(server) for server in SERVERS})
     until("sessions", lambda: len(sessions(lab)) == ALL)
     until_same(before)
     found = flapped(up, sessions(lab))

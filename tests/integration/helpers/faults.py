@@ -82,6 +82,18 @@ def until_same(before: Snapshot, timeout: float = 60) -> None:
         time.sleep(0.5)
 
 
+def answers(lab: Lab) -> set[str]:
+    """Nodes whose pod of the app answers another node, whatever the API says of it."""
+    found = set()
+    for pod in json.loads(lab.tool("kubectl", "get", "pods", "-l", "app=app", "-o", "json").stdout)["items"]:
+        node, address = pod["spec"]["nodeName"], pod["status"].get("podIP", "")
+        asking = lab.node("worker" if node != lab.node("worker") else "worker3")
+        command = ["ip", "netns", "exec", asking, "curl", "-s", "-m", "2", "-o", "/dev/null", f"http://{address}/"]
+        if subprocess.run(command, check=False).returncode == 0:
+            found.add(node)
+    return found
+
+
 def pod_count(lab: Lab) -> int:
     """Pods that are ready."""
     items = json.loads(lab.tool("kubectl", "get", "pods", "-A", "-o", "json").stdout or '{"items": []}')["items"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafspine_embedded.common import netns
+from leafspine_embedded.common.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 Exec = Callable[[list[str]], Awaitable[tuple[int, str]]]
@@ -158,7 +161,7 @@ class Prober:
     async def _attempt(self, kind: str, spec: Object) -> str | None:
         try:
             await probe(spec, self._target)
-        except ProbeFailure as failure:
+        except (ProbeFailure, EngineError) as failure:  # the latter: the node has lost its network namespace
             self._failed(kind, str(failure))
             return str(failure)
         return None
@@ -182,7 +185,8 @@ class Prober:
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            # Whoever stops the probes, at the end of a container, must not end with them.
+            if isinstance(ended, Exception):
+                log.error("a probe ended with an error", exc_info=ended)
         self._tasks.clear()
