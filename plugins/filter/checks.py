@@ -39,9 +39,11 @@ def judge_router(
     return found + router_checks.lone_table_checks(router, fabric, outputs, announced, down or [])
 
 
-def push_gate(router: Data, lines: list[str], before: str, after: str, ready: list[str] | None = None) -> list[Data]:
+def push_gate(
+    router: Data, lines: list[str], before: str, after: str, ready: list[str] | None = None, pushes: list[tuple[list[str], str]] | None = None
+) -> list[Data]:
     """See DOCUMENTATION in push_gate.yml."""
-    return gate.gate(router, lines, before, after, ready or [])
+    return gate.gate(router, lines, before, after, ready or [], pushes or [])
 
 
 def after_traffic(view: Data, fabric: Data, nodes: bool = True) -> list[Data]:

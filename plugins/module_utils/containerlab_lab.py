@@ -82,6 +82,12 @@ class Lab:
             write_atomic(self.boot_file(router), text)
             write_atomic(self.boot_file(router) + ".sha256", hashlib.sha256(text.encode()).hexdigest())
 
+    def gone_boot_configs(self) -> list[str]:
+        """Folders of boot configurations, which hold password hashes, of routers that are no more."""
+        folder = os.path.join(self.directory, "routers")
+        there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [os.path.join(folder, router) for router in there if router not in self.params["boot_configs"]]
+
     # Looking
 
     def plan(self, listed: dict[str, dict[str, Any]] | None = None) -> dict[str, list[Any]]:
@@ -225,7 +231,7 @@ def present(lab: Lab) -> dict[str, Any]:
     diff = [{"before": before, "after": lab.wanted, "before_header": lab.topology_file, "after_header": lab.topology_file}]
     if stale:
         diff.append({"before": "", "after": shown, "before_header": "boot configurations", "after_header": "boot configurations"})
-    file_changed = before != lab.wanted
+    file_changed, gone = before != lab.wanted, lab.gone_boot_configs()
     if lab.tool.find() is None:
         if lab.check_mode:  # on an empty machine the tools come with the same run
             return {"changed": True, "plan": {"deployed-lab": [lab.name]}, "diff": diff}
@@ -248,7 +254,7 @@ def present(lab: Lab) -> dict[str, Any]:
     work = lab.plan() if not (started and lab.check_mode) else {}
     if started:
         work = {"started-nodes": started, **work}
-    result: dict[str, Any] = {"changed": bool(work or stale or file_changed), "plan": work, "diff": [*diff, {"prepared": json.dumps(work, indent=1)}]}
+    result: dict[str, Any] = {"changed": bool(work or stale or gone or file_changed), "plan": work, "diff": [*diff, {"prepared": json.dumps(work, indent=1)}]}
     if lab.check_mode:
         return result
     if set(work) - {"started-nodes"} or (work and not started):
@@ -258,6 +264,8 @@ def present(lab: Lab) -> dict[str, Any]:
     if not containers or stopped:
         what = f"{', '.join(stopped)} not running" if stopped else "containerlab inspect lists no container"
         raise Failure(f"lab {lab.name}: {what} after deploy; see the routers' logs", reason="not_running", containers=containers)
+    for folder in gone:
+        shutil.rmtree(folder)
     if read_text(lab.applied_file) != lab.digest:
         write_atomic(lab.applied_file, lab.digest)
     wait_ready(lab.params["ready"], lab.params["ready_timeout"])

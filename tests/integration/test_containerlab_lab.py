@@ -412,13 +412,25 @@ def test_a_link_more_and_a_link_less(lab: Lab) -> None:
     lab.links.append((["leaf0:eth9", "spine0:eth9"], 1500))
     assert lab.plan() == {"added-links": ["leaf0:eth9 <--> spine0:eth9"]}
     lab.deploy()
-    assert lab.configure("leaf0", "set interfaces ethernet eth9 address 10.129.64.1/24") == ""
+    eth9 = {"leaf0": "10.129.64.1/24", "spine0": "10.129.64.2/24"}
+    for name, address in eth9.items():
+        assert lab.configure(name, f"set interfaces ethernet eth9 address {address}") == ""
     assert lab.configure("leaf0", "delete interfaces ethernet eth9") == ""
-    lab.links.pop()
+    link = lab.links.pop()
     assert lab.plan() == {"deleted-endpoints": ["leaf0:eth9", "spine0:eth9"]}
     lab.deploy()
     assert lab.plan() == {}
     assert "eth9" not in lab.within("spine0", "ip", "link")
+    # A configuration that still names it: nothing else is held up, the interface itself cannot be changed, and what comes back is configured.
+    assert lab.configure("spine0", "set interfaces ethernet eth1 description other") == ""
+    assert 'Interface "eth9" does not exist' in lab.configure("spine0", "set interfaces ethernet eth9 description more")
+    lab.links.append(link)
+    lab.deploy()
+    assert eth9["spine0"] in lab.within("spine0", "ip", "address", "show", "eth9")
+    lab.links.pop()
+    lab.deploy()
+    assert lab.configure("spine0", "delete interfaces ethernet eth9", "delete interfaces ethernet eth1 description") == ""
+    assert lab.plan() == {}
 
 
 def test_save_writes_the_bound_file(lab: Lab) -> None:

@@ -107,6 +107,8 @@ def _remove(wires: Wires, want: Record, have: Record, todo: Plan) -> None:
         control.request(want.directory, {"do": "drop", "routers": [name for name in gone if have.nodes[name].router]})
     for name in gone:
         teardown.node(wires, have, name)
+    for name in todo.deleted_nodes:
+        daemons.forget_logs(have.router_dir(name))
     if have.management.bridge != want.management.bridge:
         teardown.management_bridge(wires, have.name, have.management.bridge)
 

@@ -125,6 +125,14 @@ def log_file(router: Path, name: str) -> Path:
     return logs.directory(router.parent.parent) / f"{router.name}-{name}.log"
 
 
+def forget_logs(router: Path) -> None:
+    """Remove the logs of a router that is no more, older ones as well."""
+    for name in KNOWN:
+        newest = log_file(router, name)
+        for path in (newest, *newest.parent.glob(f"{newest.stem}.*.log")):
+            path.unlink(missing_ok=True)
+
+
 def _log(router: Path, name: str) -> str:
     return " / ".join(logs.tail(log_file(router, name), 3)) or "it says nothing"
 

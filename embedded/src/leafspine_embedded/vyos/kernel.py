@@ -97,7 +97,8 @@ def target(now: dict[str, State], old: KernelPlan | None, new: KernelPlan, basel
     """What the interfaces should become: the plan's, while what neither plan names stays (the management address, 127.0.0.1).
 
     An Ethernet interface that left the configuration loses its addresses and goes down, as in VyOS; a dummy is removed.
-    Raises KernelError for an interface the router does not have.
+    One that was there when it was configured and whose link has gone since is left out, and configured again when it comes back: as on a
+    router whose card was pulled. Raises KernelError for an interface that the router never had.
     """
     before = old.interfaces if old is not None else {}
     want = dict(now)
@@ -112,6 +113,8 @@ def target(now: dict[str, State], old: KernelPlan | None, new: KernelPlan, basel
             want[name] = _merged(now[name], interface, InterfacePlan(name, "loopback"), None)
     for name, interface in new.interfaces.items():
         if name not in now and interface.kind != "dummy":
+            if name in before:
+                continue
             raise KernelError(f'Interface "{name}" does not exist!')
         here = now.get(name, State("dummy", mtu=1500, up=False))
         want[name] = _merged(here, before.get(name), interface, baselines.get(name))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.leafspine.calico.plugins.module_utils.checks import lines
-from ansible_collections.leafspine.calico.plugins.module_utils.push_gate import gate, peers
+from ansible_collections.leafspine.calico.plugins.module_utils.push_gate import gate, peers, taken_away
 
 ROUTER = {
     "name": "leaf0",
@@ -81,6 +81,29 @@ def test_every_session_that_was_up_is_judged() -> None:
         "session with spine1 (10.1.12.2)",
         "session with worker (10.1.5.10)",
     ]
+
+
+FEWER = UP.replace('"pfxRcd": 6', '"pfxRcd": 4')
+SPINE = summary(ip_10_1_10_1=("Established", 6), ip_10_1_40_1=("Established", 1), ip_10_1_41_1=("Idle", 0))
+
+
+@pytest.mark.parametrize(
+    ("lines_of_spine", "taken"),
+    [
+        pytest.param([], 0, id="nothing"),
+        pytest.param(["set protocols bgp address-family ipv4-unicast network 10.1.40.0/24", "delete interfaces ethernet eth3"], 0, id="nothing of BGP"),
+        pytest.param(["delete protocols bgp address-family ipv4-unicast network 10.1.40.0/24"], 1, id="a network"),
+        pytest.param(["delete protocols bgp neighbor 10.1.40.1", "delete protocols bgp neighbor 10.1.41.1"], 1, id="what a removed neighbour had sent"),
+        pytest.param(["delete protocols bgp neighbor 10.1.10.1 timers"], 0, id="a line of a neighbour"),
+        pytest.param(["delete protocols bgp neighbor 10.1.40.1", "delete protocols bgp address-family ipv4-unicast network 10.1.40.0/24"], 2, id="both"),
+    ],
+)
+def test_what_the_run_takes_away_is_not_missed_and_no_more(lines_of_spine: list[str], taken: int) -> None:
+    pushes = [([], UP), (lines_of_spine, SPINE), (lines_of_spine, NO_BGP)]
+    assert taken_away(pushes) == taken
+    # Each spine's session has two prefixes less than before.
+    found = lines(gate(ROUTER, ["set system host-name leaf0"], UP, FEWER, [], pushes))
+    assert len(found) == (0 if taken == 2 else 2)
 
 
 @pytest.mark.parametrize("text", ["", "no", "[]", "{}", '{"ipv4Unicast": {"peers": []}}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +39,11 @@ def test_boot_configurations_are_never_in_the_invocation(run_module: Any) -> Non
     assert result["changed"] is True
     assert "$6$" not in str(result)
     assert result["invocation"]["module_args"]["topology"] == "name: lab\n"
+
+
+def test_folders_of_routers_that_are_no_more_are_found(tmp_path: Path) -> None:
+    params = {**ARGS, "directory": str(tmp_path), "topology": "", "timeout": 1, "boot_configs": {"leaf0": "x"}}
+    lab = containerlab_lab.Lab(params, check_mode=False)
+    assert lab.gone_boot_configs() == []
+    lab.write_boot_configs({"leaf0": "x", "leaf2": "x"})
+    assert lab.gone_boot_configs() == [str(tmp_path / "routers" / "leaf2")]
