@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ FREE = re.compile(
 )
 
 
-def sessions(lab: Lab) -> dict[str, float]:
-    """Established sessions ("leaf0 10.1.10.2") of all routers and when they came up, in seconds since 1970."""
+def sessions(lab: Lab, routers: Iterable[str] = ROUTERS) -> dict[str, float]:
+    """Established sessions ("leaf0 10.1.10.2") of routers and when they came up, in seconds since 1970."""
     found = {}
-    for router in ROUTERS:
+    for router in routers:
         sockets = f"/run/leafspine/labs/{lab.name}/routers/{router}/frr"
         command = ["ip", "netns", "exec", f"clab-{lab.name}-{router}", "vtysh", "--vty_socket", sockets, "-d", "bgpd", "-c", "show bgp neighbors json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
