@@ -171,7 +171,7 @@ def reorder(fabric: Device, leaf: str) -> list[Device]:
             "lines": [
                 f"set interfaces ethernet {first['interface']} address {ASIDE[0]}",
                 f"{rule} action permit",
-                f"{rule} set ip-next-hop {ASIDE[1].split('/')[0]}",
+                f"{rule} set ip-next-hop {ASIDE[1].partition('/')[0]}",
                 f"set protocols bgp neighbor {first['address']} address-family ipv4-unicast route-map import {ROUTE_MAP}",
             ],
         },

@@ -267,7 +267,7 @@ class Prober:
                 raise SystemExit(f"no packet arrived within {READY} s on: {silent}")
             self.connect()
             self.tick(HELLO, 0.02)
-        for _ in range(3):  # for an other end that has not heard this one
+        for _greeting in range(3):  # for an other end that has not heard this one
             self.tick(HELLO, 0.02)
 
     def measure(self) -> None:
@@ -378,7 +378,7 @@ def collect(folder: str, quiet: bool = False) -> None:
         return
     if not text:
         raise SystemExit(problem or "no probe ran here")
-    print(text)
+    sys.stdout.write(f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -230,10 +230,10 @@ SCHEMA: Schema = {
 }
 
 
-def with_defaults(document: dict[str, Any], schema: Schema = SCHEMA) -> dict[str, Any]:
+def with_defaults(document: dict[str, Any], schema: Schema | None = None) -> dict[str, Any]:
     """A copy of a mapping with the schema's defaults in place of absent keys, at every level that the schema names."""
     filled = dict(document)
-    for key, part in schema["properties"].items():
+    for key, part in (SCHEMA if schema is None else schema)["properties"].items():
         if key not in filled and "default" in part:
             filled[key] = part["default"]
         if isinstance(filled.get(key), dict) and "properties" in part:

@@ -27,7 +27,7 @@ try:
 except ImportError:
     jsonschema = None
 
-Path = tuple[str | int, ...]
+Path = tuple["str | int", ...]
 
 MAX_TEXT = 300_000
 MAX_VALUES = 30_000

@@ -75,7 +75,8 @@ def cluster_look(seen: Observed, fabric: Device, namespace: str = "default", app
     answers = seen.get("answers") or {}
     for server in fabric["servers"] if answers else []:
         kernel = {what: answers.get(f"{server['name']} {what}", {}) for what in cluster_checks.NODE_LOOK}
-        checks += cluster_checks.node_kernel_checks(server, fabric, view, kernel, [(device, interface) for device, interface in down])
+        ports = [(device, port) for device, port in down]  # pylint: disable=unnecessary-comprehension # pairs may be lists
+        checks += cluster_checks.node_kernel_checks(server, fabric, view, kernel, ports)
     return {"view": view, "addresses": node_addresses(fabric, answers), "checks": checks}
 
 

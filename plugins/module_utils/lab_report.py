@@ -14,9 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from ansible_collections.leafspine.calico.plugins.module_utils import drill_plot, lab_graph, lab_state_text
 from ansible_collections.leafspine.calico.plugins.module_utils.lab_result import VERSION, Result
+
+try:
+    import jinja2
+except ImportError:  # where Ansible itself runs it is there; module_utils have to load without it
+    jinja2 = None  # type: ignore[assignment]
 
 try:
     import jsonschema

@@ -119,7 +119,7 @@ def links_of(router: Device) -> list[Device]:
 def peer_address(port: Device, fabric: Device) -> str:
     """The address at the other end of a link between routers."""
     other = next(one for one in fabric["routers"] if one["name"] == port["peer"]["device"])
-    return next(str(one["address"]).split("/")[0] for one in other["interfaces"] if one["name"] == port["peer"]["interface"])
+    return next(str(one["address"]).partition("/")[0] for one in other["interfaces"] if one["name"] == port["peer"]["interface"])
 
 
 def port_probes(router: Device, fabric: Device, view: View) -> dict[str, str]:

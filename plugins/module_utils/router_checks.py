@@ -72,7 +72,7 @@ def router_checks(
 
 def down_ports(fabric: Device, down: Ports) -> set[tuple[str, str]]:
     """Both ends of every link of which one end is down."""
-    ports = {(device, interface) for device, interface in down}
+    ports = {(device, interface) for device, interface in down}  # pylint: disable=unnecessary-comprehension # pairs may be lists
     for link in fabric["links"]:
         ends = {(link[end]["device"], link[end]["interface"]) for end in "ab"}
         if ends & ports:

@@ -43,8 +43,8 @@ def _entry(head: str, item: Any, *, indent_list: bool) -> Iterator[str]:
 
 def _item(item: Any) -> Iterator[str]:
     if isinstance(item, (dict, list)) and item:
-        lines = _lines(item)
-        yield f"- {next(lines)}"
+        first, *lines = _lines(item)
+        yield f"- {first}"
         yield from (f"  {line}" if line else "" for line in lines)
     else:
         yield from _entry("-", item, indent_list=True)

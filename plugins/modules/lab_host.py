@@ -221,7 +221,7 @@ def examine_tool(name: str) -> dict[str, str | None]:
 
 def address_and_port(name: str, place: Any) -> tuple[str, int]:
     """Of C(address:port). Raises ValueError."""
-    address, _, port = str(place).rpartition(":")
+    address, _colon, port = str(place).rpartition(":")
     if not address or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"routers: {name}: {place!r} is no address:port")
     return address, int(port)

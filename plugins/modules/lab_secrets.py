@@ -71,7 +71,7 @@ def main() -> None:
             path = os.path.join(directory, name)
             value = read_text(path)
             if not value:
-                value = "".join(secrets.choice(ALPHABET) for _ in range(int(length)))
+                value = "".join(secrets.choice(ALPHABET) for _letter in range(int(length)))
                 changed = True
                 if not module.check_mode:
                     write_atomic(path, value)
