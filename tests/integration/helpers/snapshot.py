@@ -48,7 +48,8 @@ SYSCTLS = (
 LINK_KEYS = ("mtu", "master", "ifalias", "address", "inet6_addr_gen_mode", "group", "link_netnsid")
 KIND_DATA = ("forward_delay", "stp_state", "vlan_filtering", "mode", "state", "hairpin", "isolated")
 # Ansible keeps a process for each router's and each remote lab host's SSH connection, which ends by itself some time after the playbook.
-CONTROLLER = re.compile(r"ansible_connection_cli_stub|\.ansible/cp/")
+# A playbook that takes the picture has a process that holds the lab's lock.
+CONTROLLER = re.compile(r"ansible_connection_cli_stub|\.ansible/cp/|/ansible-playbook ")
 LASTING_FLAGS = {"UP", "PROMISC", "ALLMULTI", "NOARP"}
 
 
