@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from leafspine_embedded.node.kubelet.probes import Prober, Target
 
 SPEC = {"readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 0.01, "failureThreshold": 2}}
@@ -13,43 +14,42 @@ async def _run(command: list[str]) -> tuple[int, str]:
     return 0, ""
 
 
-def probed(container: dict[str, object], wait_for: str) -> tuple[list[str], list[tuple[str, bool]]]:
-    """What a prober told until something of the kind `wait_for` came."""
+def probed(container: dict[str, object]) -> tuple[list[str], list[bool]]:
+    """What a prober told until it had an answer about readiness, or its task had ended."""
     failed: list[str] = []
-    changed: list[tuple[str, bool]] = []
+    ready: list[bool] = []
 
     async def main() -> None:
-        event = asyncio.Event()
+        told = asyncio.Event()
 
-        def on_changed(kind: str, holds: bool) -> None:
-            changed.append((kind, holds))
-            if wait_for == "changed":
-                event.set()
+        def changed(kind: str, holds: bool) -> None:
+            if kind == "readiness":
+                ready.append(holds)
+                told.set()
 
-        prober = Prober(
-            container, Target("no-such-namespace", "192.0.2.1", {}, _run), on_changed, lambda kind, text: failed.append(text), lambda kind, text: None
-        )
+        target = Target("no-such-namespace", "192.0.2.1", {}, _run)
+        prober = Prober(container, target, changed, lambda kind, text: failed.append(text), lambda kind, text: None)
         prober.start()
         async with asyncio.timeout(5):
-            if wait_for:
-                await event.wait()
+            while not told.is_set() and not all(task.done() for task in prober._tasks):
+                await asyncio.sleep(0.01)
             await prober.stop()
 
     asyncio.run(main())
-    return failed, changed
+    return failed, ready[:1]
 
 
 def test_an_attempt_without_the_node_s_namespace_has_failed() -> None:
-    failed, changed = probed(SPEC, "changed")
-    assert changed == [("readiness", False)]
+    failed, ready = probed(SPEC)
+    assert ready == [False]
     assert failed[0] == 'network namespace "no-such-namespace" does not exist'
 
 
 def test_a_probe_that_needs_no_network_holds() -> None:
-    failed, changed = probed({"readinessProbe": {"exec": {"command": ["true"]}}}, "changed")
-    assert (failed, changed) == ([], [("readiness", True)])
+    assert probed({"readinessProbe": {"exec": {"command": ["true"]}}}) == ([], [True])
 
 
-def test_stopping_survives_a_probe_that_ended_with_an_error() -> None:
+def test_stopping_survives_a_probe_that_ended_with_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """Of a kind that nobody thought of."""
-    probed({"readinessProbe": {"httpGet": None}}, "")
+    assert probed({"readinessProbe": {"httpGet": {"port": object()}, "timeoutSeconds": "soon"}}) == ([], [])
+    assert "a probe ended with an error" in caplog.text
