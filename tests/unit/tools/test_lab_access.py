@@ -41,7 +41,7 @@ def test_intended_lines_are_the_roles_and_drift_is_what_differs() -> None:
     assert "set protocols bgp system-as 65005" in lines
     running = "\n".join(lines)
     assert lab_status.drift_of(leaf, [*OTHERS, running]) == []
-    assert lab_status.drift_of(leaf, [*OTHERS, running.replace("remote-as 500", "remote-as 501")]) == ["set protocols bgp neighbor 10.1.10.2 remote-as 500"]
+    assert lab_status.drift_of(leaf, [*OTHERS, running.replace("remote-as 500", "remote-as '501'")]) == ["set protocols bgp neighbor 10.1.10.2 remote-as 500"]
     assert lab_status.drift_of(leaf, [*OTHERS, running + "\nset nat source rule 7 description x"]) == ["delete nat source rule 7"]
     assert lab_status.drift_of(leaf, ["no answer"]) == []
 
