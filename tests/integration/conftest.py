@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left(installed: None) -> Iterator[None]:
     """A file of tests leaves no namespace, link, firewall rule, process or file of a lab behind; packages it installed may stay."""
+    # What daemons that tests had killed have left: a new one with such a process id would take it along when it ends.
+    for folder in Path("/var/tmp/frr").glob("*.[0-9]*"):
+        if not Path(f"/proc/{folder.suffix[1:]}").exists():
+            shutil.rmtree(folder)
     before = snapshot.take()
     yield
     left = [line for line in snapshot.difference(before, snapshot.take()) if not INSTALLED.search(line)]

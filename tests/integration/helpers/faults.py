@@ -51,6 +51,8 @@ def health(lab: Lab) -> dict[str, Any]:
 def state() -> Snapshot:
     """The host without what a repair may choose anew (hardware addresses of the host's own ends of links and of its bridges, for instance)."""
     picture = {place: value for place, value in (snapshot.take() | rules()).items() if not FREE.search(f"{place} {value}")}
+    # The number by which a namespace knows another one is its own, and a new namespace counts anew.
+    picture = {place: re.sub(r'"link_netnsid": \d+', '"link_netnsid": "N"', value) for place, value in picture.items()}
     return {place: re.sub(r'"address": "[^"]*", ', "", value) if re.match(r"link [^:]+$", place) else value for place, value in picture.items()}
 
 

@@ -109,19 +109,29 @@ def missing(nodes: Iterable[str]) -> list[str]:
 def build(cluster: str, bridge: str, subnet: Network, nodes: Iterable[tuple[int, str, str]]) -> None:
     """Give each (index, node, address) a namespace with loopback and eth0; what is half there is completed."""
     wanted = list(nodes)
+    ports = []
     commands = []
-    for index, node, _ in wanted:
+    for index, node, address in wanted:
         if not netns.exists(node):
             netns.create(node)
         port = port_name(cluster, index)
         if exists(port):
             _ip("link", "del", port)
-        commands.append(f"link add {port} type veth peer name eth0 netns {node}")
-        commands.append(f"link set {port} master {bridge} up")
+        ports.append(port)
+        commands.append(f"link add {port} type veth peer name eth0 netns {node} address {_mac(address)}")
     _ip("-batch", "-", lines=commands)
+    for port in ports:
+        with contextlib.suppress(FileNotFoundError):  # no IPv6 in this kernel; a bridge's port has no use for an address of its own
+            Path(f"/proc/sys/net/ipv6/conf/{port}/disable_ipv6").write_text("1")
+    _ip("-batch", "-", lines=[f"link set {port} master {bridge} up" for port in ports])
     for _, node, address in wanted:
         _settings(node)
         _ip("-batch", "-", lines=["link set lo up", f"address replace {address}/{subnet.prefixlen} dev eth0", "link set eth0 up"], namespace=node)
+
+
+def _mac(address: str) -> str:
+    """A node made anew has the hardware address that it had, as Docker derives one: neighbours need not learn another."""
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
 
 
 def _settings(node: str) -> None:
