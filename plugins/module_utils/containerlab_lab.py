@@ -232,6 +232,9 @@ def present(lab: Lab) -> dict[str, Any]:
     if stale:
         diff.append({"before": "", "after": shown, "before_header": "boot configurations", "after_header": "boot configurations"})
     file_changed, gone = before != lab.wanted, lab.gone_boot_configs()
+    if gone:
+        listed = "".join(f"{path}\n" for path in gone)
+        diff.append({"before": listed, "after": "", "before_header": "boot configurations", "after_header": "boot configurations"})
     if lab.tool.find() is None:
         if lab.check_mode:  # on an empty machine the tools come with the same run
             return {"changed": True, "plan": {"deployed-lab": [lab.name]}, "diff": diff}

@@ -47,3 +47,16 @@ def test_folders_of_routers_that_are_no_more_are_found(tmp_path: Path) -> None:
     assert lab.gone_boot_configs() == []
     lab.write_boot_configs({"leaf0": "x", "leaf2": "x"})
     assert lab.gone_boot_configs() == [str(tmp_path / "routers" / "leaf2")]
+
+
+def test_a_look_ahead_shows_which_boot_configurations_go(run_module: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "routers" / "leaf2"
+
+    def shown() -> bool:
+        result = run_module(containerlab, check=True, **{**ARGS, "directory": str(tmp_path)}, topology="name: lab\n")
+        return any(one.get("before") == f"{folder}\n" for one in result["diff"])
+
+    assert not shown()
+    folder.mkdir(parents=True)
+    assert shown()
+    assert folder.exists()
